@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_EVENT_H
+#define OPAMP_EVENT_H
+
+#include "opamp/message.h"
+#include "opamp/status.h"
+#include "opamp/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Everything the library has to say reaches the application as an event, log
+ * records included. Events are taken from a loop (loop.h) or handed to the
+ * callbacks of a client (client.h), never under a lock.
+ *
+ * Some events are questions: they are answered with opamp_event_accept,
+ * _reject or _defer, from any thread, until their deadline. A question whose
+ * event is freed without an answer is deferred; at its deadline (option
+ * OFFER_DEADLINE) the server is told FAILED "not answered".
+ *
+ * What an event lends (texts, bytes, messages) lives until opamp_event_free;
+ * in a callback, until it returns. */
+
+/* The kinds, and what each carries. Every CONNECTING is followed by exactly
+ * one CONNECTED or CONNECT_FAILED (or by STOPPED), every CONNECTED by one
+ * DISCONNECTED or STOPPED. "text" is always a sentence for people. */
+enum {
+  /* An attempt begins. text: the URL. ATTEMPT: counted from 1. */
+  OPAMP_EVENT_CONNECTING = 1,
+  /* Connected; over HTTP, the first answer. text: the URL. */
+  OPAMP_EVENT_CONNECTED = 2,
+  /* status, text, HTTP_STATUS (0 none), RETRY_IN_MS. Over HTTP the text ends
+   * with the start of the response's body. */
+  OPAMP_EVENT_CONNECT_FAILED = 3,
+  /* status, text, CLOSE_CODE (0 none), HTTP_STATUS, RETRY_IN_MS. */
+  OPAMP_EVENT_DISCONNECTED = 4,
+  /* The client has stopped; nothing is sent any more. text: the reason.
+   * DISCONNECT_SENT: whether AgentDisconnect went out. */
+  OPAMP_EVENT_STOPPED = 5,
+  /* With option TRACE_MESSAGES. SEQUENCE_NUM, SIZE in bytes, FIELDS: bit n is
+   * set when field n of AgentToServer is present. */
+  OPAMP_EVENT_MESSAGE_SENT = 6,
+  /* With option TRACE_MESSAGES. SIZE, FIELDS (of ServerToAgent). msg: it. */
+  OPAMP_EVENT_MESSAGE_RECEIVED = 7,
+  /* Everything set so far has been delivered. SEQUENCE_NUM: the last one. */
+  OPAMP_EVENT_DELIVERED = 8,
+
+  /* QUESTION. msg: AgentRemoteConfig. bytes: its hash. RESTORED: from the
+   * store, at start. Accepting reports APPLIED, rejecting FAILED. */
+  OPAMP_EVENT_REMOTE_CONFIG = 9,
+  /* What the server will be told of a configuration. bytes: the hash, STATE:
+   * OPAMP_REMOTE_CONFIG_STATUSES_…, text: the error. */
+  OPAMP_EVENT_REMOTE_CONFIG_STATUS = 10,
+  /* QUESTION. msg: ConnectionSettingsOffers, only the parts whose capability
+   * is on. bytes: its hash. */
+  OPAMP_EVENT_CONNECTION_SETTINGS = 11,
+  /* As REMOTE_CONFIG_STATUS, for connection settings. */
+  OPAMP_EVENT_CONNECTION_SETTINGS_STATUS = 12,
+  /* msg: PackagesAvailable. bytes: all_packages_hash. The statuses are the
+   * application's to report (opamp_client_set_package_statuses). */
+  OPAMP_EVENT_PACKAGES = 13,
+  /* A command. STATE: OPAMP_COMMAND_TYPE_…. */
+  OPAMP_EVENT_COMMAND = 14,
+  /* msg: CustomMessage, of a capability that was declared. */
+  OPAMP_EVENT_CUSTOM_MESSAGE = 15,
+  /* The server gave the agent a new instance uid. bytes: the new one,
+   * previous: the old one. */
+  OPAMP_EVENT_IDENTITY = 16,
+  /* error_response. msg: ServerErrorResponse, text: its error_message,
+   * RETRY_IN_MS (-1 none). */
+  OPAMP_EVENT_SERVER_ERROR = 17,
+
+  /* QUESTION without a deadline: opamp_client_set_headers is its answer. The
+   * server said 401 or 403 (HTTP_STATUS). */
+  OPAMP_EVENT_CREDENTIALS_WANTED = 18,
+  /* A configuration was applied; report what is in effect now with
+   * opamp_client_set_effective_config. */
+  OPAMP_EVENT_EFFECTIVE_CONFIG_WANTED = 19,
+
+  /* State the server refuses; it is left out until it changes. FIELDS: bits of
+   * AgentToServer's fields, text: why. */
+  OPAMP_EVENT_PARKED = 20,
+  /* A message that could not be processed. status, text. */
+  OPAMP_EVENT_BAD_MESSAGE = 21,
+  /* The heartbeat interval changed. INTERVAL_MS. */
+  OPAMP_EVENT_HEARTBEAT_INTERVAL = 22,
+  /* Connections end right after they begin: perhaps another agent has the same
+   * instance uid. text. */
+  OPAMP_EVENT_DUPLICATE_SUSPECTED = 23,
+  /* A queue was full. text: what was dropped. COUNT. */
+  OPAMP_EVENT_DROPPED = 24,
+  /* A log record. LEVEL: OPAMP_LOG_…, text. */
+  OPAMP_EVENT_LOG = 25
+};
+
+/* The numbers an event may carry. */
+enum {
+  OPAMP_NUM_ATTEMPT = 1,
+  OPAMP_NUM_HTTP_STATUS = 2,
+  OPAMP_NUM_CLOSE_CODE = 3,
+  OPAMP_NUM_RETRY_IN_MS = 4,
+  OPAMP_NUM_SEQUENCE_NUM = 5,
+  OPAMP_NUM_SIZE = 6,
+  OPAMP_NUM_FIELDS = 7,
+  OPAMP_NUM_STATE = 8,
+  OPAMP_NUM_RESTORED = 9,
+  OPAMP_NUM_DISCONNECT_SENT = 10,
+  OPAMP_NUM_INTERVAL_MS = 11,
+  OPAMP_NUM_COUNT = 12,
+  OPAMP_NUM_LEVEL = 13
+};
+
+/* --- reading: any thread, one at a time ----------------------------------- */
+
+/* The OPAMP_EVENT_… kind, and its name ("remote_config"). A name is static;
+ * NULL for no such kind. */
+OPAMP_API int opamp_event_kind(const opamp_event *e);
+OPAMP_API const char *opamp_event_kind_name(int kind);
+
+/* Whose event it is, and that client's user data; NULL once it was freed. */
+OPAMP_API opamp_client *opamp_event_client(const opamp_event *e);
+OPAMP_API void *opamp_event_user_data(const opamp_event *e);
+
+/* What it carries; zero, empty or NULL when it does not. */
+OPAMP_API opamp_status opamp_event_status(const opamp_event *e);
+OPAMP_API opamp_str opamp_event_text(const opamp_event *e);
+OPAMP_API opamp_bytes opamp_event_bytes(const opamp_event *e);
+OPAMP_API opamp_bytes opamp_event_previous(const opamp_event *e);
+OPAMP_API const opamp_msg *opamp_event_msg(const opamp_event *e);
+OPAMP_API int64_t opamp_event_number(const opamp_event *e, int num);
+
+/* --- answering: any thread ------------------------------------------------- */
+
+/* Answers a question. OPAMP_ERR_TYPE: this event is none. OPAMP_ERR_STATE: it
+ * was answered before, or its client is gone. An answer that comes after the
+ * deadline, or after a newer offer, has no effect. */
+OPAMP_API opamp_status opamp_event_accept(opamp_event *e);
+
+/* `text` tells the server what is wrong; copied; must be UTF-8. */
+OPAMP_API opamp_status opamp_event_reject(opamp_event *e, const char *text);
+
+/* The answer will come later, with opamp_client_set_remote_config_status or
+ * opamp_client_set_connection_settings_status. The server is told APPLYING. */
+OPAMP_API opamp_status opamp_event_defer(opamp_event *e);
+
+/* Frees an event taken with opamp_loop_next_event or _wait_event. NULL is
+ * fine. Not for the event of a callback, which the dispatcher frees. */
+OPAMP_API void opamp_event_free(opamp_event *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_LOOP_H
+#define OPAMP_LOOP_H
+
+#include "opamp/event.h"
+#include "opamp/status.h"
+#include "opamp/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A loop does the work of any number of clients: it moves bytes, keeps their
+ * deadlines and queues their events. A client made without a loop gets one of
+ * its own (opamp_client_loop).
+ *
+ * It is driven in one of three ways:
+ *   by the caller      opamp_loop_poll(loop, timeout_ms), no thread;
+ *   by a foreign loop  watch opamp_loop_fd for reading, wake up after
+ *                      opamp_loop_timeout_ms at the latest, and then call
+ *                      opamp_loop_poll(loop, 0), which never waits;
+ *   by its own thread  opamp_loop_start_thread.
+ *
+ * Events are taken with opamp_loop_next_event, or handed to the callbacks of
+ * their clients by opamp_loop_poll and opamp_loop_dispatch. Take one of the two
+ * ways for a loop: a client with callbacks gets its events there, and
+ * next_event gives those of all others.
+ *
+ * Threads: one thread at a time may drive a loop (OPAMP_ERR_BUSY otherwise).
+ * opamp_loop_wake may be called from any thread. Events are taken by one thread
+ * at a time. */
+
+/* A new loop for up to `max_connections` connections at once (0: 64). Free with
+ * opamp_loop_free. OPAMP_ERR_NOMEM; OPAMP_ERR_UNSUPPORTED when libwebsockets
+ * lacks its libuv plugin, the package to install being named in opamp_errmsg. */
+OPAMP_API opamp_status opamp_loop_new(opamp_loop **out,
+                                      uint32_t max_connections);
+
+/* Frees a loop: stops its thread, and frees with it what clients it still has,
+ * without telling their servers. Inside a callback it takes effect when the
+ * callback has returned. NULL is fine. */
+OPAMP_API void opamp_loop_free(opamp_loop *l);
+
+/* --- driving --------------------------------------------------------------- */
+
+/* Does what is due, waits up to `timeout_ms` (0: not at all, -1: without end)
+ * for something to happen, and runs the callbacks of the events there are.
+ * Returns at once when events wait. The result is the number of events that
+ * wait for opamp_loop_next_event, or OPAMP_ERR_BUSY (another thread, or the
+ * loop's own, drives it), OPAMP_ERR_STATE (called inside a callback),
+ * OPAMP_ERR_FORKED. */
+OPAMP_API int opamp_loop_poll(opamp_loop *l, int timeout_ms);
+
+/* A descriptor that is readable when opamp_loop_poll has work. Owned by the
+ * loop; only to be watched. */
+OPAMP_API int opamp_loop_fd(const opamp_loop *l);
+
+/* In how many ms opamp_loop_poll must be called at the latest; 0 now, -1 only
+ * when the descriptor is readable. Called by the thread that drives. */
+OPAMP_API int opamp_loop_timeout_ms(opamp_loop *l);
+
+/* Starts a thread that drives the loop until opamp_loop_stop_thread or
+ * opamp_loop_free. It blocks all signals and runs no callback.
+ * OPAMP_ERR_STATE when there is one, OPAMP_ERR_NOMEM. */
+OPAMP_API opamp_status opamp_loop_start_thread(opamp_loop *l);
+
+/* Ends that thread and waits for it. Clients stay as they are. OPAMP_OK, also
+ * when there is none. */
+OPAMP_API opamp_status opamp_loop_stop_thread(opamp_loop *l);
+
+/* Makes a waiting opamp_loop_poll or opamp_loop_wait_event return. Any thread,
+ * and safe in a signal handler. */
+OPAMP_API void opamp_loop_wake(opamp_loop *l);
+
+/* --- events ---------------------------------------------------------------- */
+
+/* The next event, NULL when there is none. The caller owns it:
+ * opamp_event_free. */
+OPAMP_API opamp_event *opamp_loop_next_event(opamp_loop *l);
+
+/* In thread mode: waits up to `timeout_ms` (-1 without end) for an event; NULL
+ * after it, or when woken. Without a thread it does not wait. */
+OPAMP_API opamp_event *opamp_loop_wait_event(opamp_loop *l, int timeout_ms);
+
+/* A descriptor that is readable while events wait. Owned by the loop. -1 when
+ * it could not be made. */
+OPAMP_API int opamp_loop_event_fd(opamp_loop *l);
+
+/* Hands waiting events to the callbacks of their clients, in this thread, for
+ * as many events as waited when it began. Returns how many, or
+ * OPAMP_ERR_STATE inside a callback. opamp_loop_poll does this by itself. */
+OPAMP_API int opamp_loop_dispatch(opamp_loop *l);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

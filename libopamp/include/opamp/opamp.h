@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_OPAMP_H
+#define OPAMP_OPAMP_H
+
+/* All of libopamp's public API. See client.h for where to begin. */
+
+#include "opamp/client.h"
+#include "opamp/event.h"
+#include "opamp/fields.h"
+#include "opamp/loop.h"
+#include "opamp/message.h"
+#include "opamp/options.h"
+#include "opamp/status.h"
+#include "opamp/typed.h"
+#include "opamp/types.h"
+
+#endif

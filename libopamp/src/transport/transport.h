@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_TRANSPORT_TRANSPORT_H
+#define OPAMP_TRANSPORT_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/headers.h"
+#include "base/url.h"
+#include "opamp/status.h"
+#include "opamp/types.h"
+#include "transport/reactor.h"
+#include "transport/tls.h"
+
+/* How frames reach a server and come back. A transport moves frames; it knows
+ * no OpAMP, has no deadline, no retry, no backoff and follows no redirect: all
+ * of that is the core's. Everything runs in the thread that drives the loop. */
+
+/* Where to, and how. Borrowed during open. */
+typedef struct opamp__endpoint {
+  const opamp__url *url;
+  const opamp__headers *headers; /* NULL: none (they stay at home on a redirect
+                                    to another origin) */
+  const char *instance_uid;      /* text, for the OpAMP-Instance-UID header */
+  opamp__tls *tls;               /* NULL for ws and http; a reference is taken */
+  size_t max_receive;            /* bytes, after decompression */
+  bool compress;                 /* permessage-deflate, gzip requests */
+  bool numeric_hosts;            /* never resolve a name */
+} opamp__endpoint;
+
+/* Why a connection or an HTTP exchange ended. Spans are borrowed during the
+ * call. */
+typedef struct opamp__closed {
+  opamp_status why;      /* OPAMP_ERR_TRANSPORT, _TLS, _HTTP, _RESOLVE, _CLOSED,
+                            _LIMIT (too big), _TEXT_FRAME, _FRAME, _NOMEM */
+  int http_status;       /* of the upgrade or the response, 0 none */
+  int close_code;        /* of the server's Close, 0 none */
+  opamp_str text;        /* what happened, with errno's or TLS' own words */
+  opamp_str location;    /* header of a redirect, else absent */
+  opamp_str retry_after; /* header value, else absent */
+  opamp_str body;        /* the first 200 printable bytes of an error response */
+} opamp__closed;
+
+/* What a connection tells its owner. `closed` is the last call, comes at most
+ * once, and the opamp__conn is gone when it is made. Calling any function of
+ * this header from inside is allowed, also opamp__conn_abort on the same
+ * connection. */
+typedef struct opamp__sink {
+  /* WebSocket: the upgrade is done. HTTP: the request leaves now (it waited for
+   * a connection until here). */
+  void (*opened)(void *ctx);
+  /* One message: the WebSocket message as received (with its header), the body
+   * of a 2xx response. */
+  void (*frame)(void *ctx, const uint8_t *p, size_t n);
+  /* Bytes arrived that are no whole message yet, or a pong. */
+  void (*alive)(void *ctx);
+  /* The last frame was handed to the socket whole; another may be sent.
+   * WebSocket only. */
+  void (*written)(void *ctx);
+  void (*closed)(void *ctx, const opamp__closed *why);
+  void (*log)(void *ctx, int level, const char *text);
+} opamp__sink;
+
+/* Room that a sender must leave, writable, in front of the frame it passes to
+ * opamp__conn_send: libwebsockets writes its header there. */
+enum { OPAMP__FRAME_ROOM = 32 };
+
+typedef struct opamp__conn opamp__conn;           /* one connection */
+typedef struct opamp__transport opamp__transport; /* what a loop has of them */
+
+/* The transport of a loop, for up to max_connections. OPAMP_ERR_UNSUPPORTED
+ * when libwebsockets has no libuv plugin, naming the package. */
+opamp_status opamp__transport_new(opamp__transport **out, opamp__reactor *r,
+                                  uint32_t max_connections);
+/* All connections must be closed or aborted before. May need the loop to run a
+ * few more steps: opamp__transport_idle says when nothing of it is left in the
+ * loop; then opamp__transport_free. */
+void opamp__transport_shutdown(opamp__transport *t);
+bool opamp__transport_idle(const opamp__transport *t);
+void opamp__transport_free(opamp__transport *t);
+
+/* Starts a connection; the URL's scheme decides which kind. WebSocket: dials.
+ * HTTP: nothing happens until send. It may call sink->closed only later, from
+ * the loop, never from inside open. */
+opamp_status opamp__conn_open(opamp__conn **out, opamp__transport *t,
+                              const opamp__endpoint *ep,
+                              const opamp__sink *sink, void *ctx);
+
+/* Sends one frame: `frame` has OPAMP__FRAME_ROOM writable bytes in front of it,
+ * belongs to the caller, and must stay until `written` (WebSocket, where it may
+ * be overwritten), `frame` or `closed` (HTTP, where it is not). One at a time.
+ * HTTP: posts it; `opened`, then `frame` or `closed` follow. */
+opamp_status opamp__conn_send(opamp__conn *c, uint8_t *frame, size_t len);
+
+/* WebSocket: a ping, as soon as it can be written. HTTP: nothing. */
+void opamp__conn_ping(opamp__conn *c);
+
+/* Ends in order: WebSocket sends Close with `code` after the frame in hand, and
+ * `closed` comes when the server answered it. HTTP: as abort, but `closed` comes
+ * (from the loop). The core's deadline aborts what takes too long. */
+void opamp__conn_close(opamp__conn *c, int code);
+
+/* Ends at once; no call of the sink comes after it; the conn is gone. */
+void opamp__conn_abort(opamp__conn *c);
+
+/* --- HTTP and WebSocket each fill one of these; the rest is in transport.c -- */
+
+typedef struct opamp__conn_ops {
+  opamp_status (*send)(opamp__conn *c, uint8_t *frame, size_t len);
+  void (*ping)(opamp__conn *c);
+  void (*close)(opamp__conn *c, int code);
+  void (*abort)(opamp__conn *c);
+} opamp__conn_ops;
+
+/* SHA-256, for hashes that the protocol leaves to the agent. */
+void opamp__sha256(opamp_bytes in, uint8_t out[32]);
+/* Random bytes from the operating system; false when there are none. */
+bool opamp__random(void *out, size_t n);
+
+#endif
