@@ -54,6 +54,11 @@ OPAMP_API uint32_t opamp_version(void);
 OPAMP_API const char *opamp_version_text(void);
 OPAMP_API const char *opamp_spec_version(void);
 
+/* One line that names the libraries this one runs on and their versions, for
+ * bug reports: "libcurl 7.88.1, libwebsockets 4.1.6, OpenSSL 3.0.15, …". Made
+ * by the first call; static storage. Any thread. */
+OPAMP_API const char *opamp_version_details(void);
+
 #ifdef __cplusplus
 }
 #endif
