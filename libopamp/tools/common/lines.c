@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/lines.h"
+
+#include <string.h>
+
+bool tool_line_write(FILE *out, const json_t *object) {
+  return json_dumpf(object, out, JSON_COMPACT) == 0 && putc('\n', out) != EOF &&
+         fflush(out) == 0;
+}
+
+static void line_done(tool_lines *r, tool_line_cb on_line, void *user_data) {
+  bool bad = r->skipping || r->rest.failed;
+  r->skipping = false;
+  if (!bad && r->rest.len > 0 && r->rest.ptr[r->rest.len - 1] == '\r')
+    r->rest.len--;
+  if (bad || r->rest.len > 0) {
+    // The line leaves the reader first, so that the callback may feed it.
+    tool_buf line = r->rest;
+    r->rest = (tool_buf){0};
+    tool_buf_add(&line, "", 1);
+    bad = bad || line.failed;
+    on_line(user_data, bad ? NULL : (const char *)line.ptr,
+            bad ? 0 : line.len - 1);
+    tool_buf_free(&line);
+  }
+  tool_buf_clear(&r->rest);
+}
+
+void tool_lines_feed(tool_lines *r, const void *bytes, size_t n,
+                     tool_line_cb on_line, void *user_data) {
+  const char *p = bytes;
+  while (n > 0) {
+    const char *end = memchr(p, '\n', n);
+    size_t k = end != NULL ? (size_t)(end - p) : n;
+    if (k > TOOL_LINE_MAX - r->rest.len) {
+      r->skipping = true;
+      tool_buf_clear(&r->rest);
+    }
+    if (!r->skipping) tool_buf_add(&r->rest, p, k);
+    if (end == NULL) break;
+    line_done(r, on_line, user_data);
+    p += k + 1;
+    n -= k + 1;
+  }
+}
+
+void tool_lines_end(tool_lines *r, tool_line_cb on_line, void *user_data) {
+  if (r->rest.len > 0 || r->skipping) line_done(r, on_line, user_data);
+  tool_buf_free(&r->rest);
+}
+
+json_t *tool_line_parse(const char *line, size_t len, char *err,
+                        size_t errlen) {
+  json_error_t e;
+  json_t *j = json_loadb(line, len, JSON_REJECT_DUPLICATES, &e);
+  if (j == NULL) {
+    snprintf(err, errlen, "not JSON: %s, column %d", e.text, e.column);
+  } else if (!json_is_object(j)) {
+    snprintf(err, errlen, "not a JSON object");
+    json_decref(j);
+    j = NULL;
+  }
+  return j;
+}
