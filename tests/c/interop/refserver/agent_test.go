@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package refserver
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/open-telemetry/opamp-go/protobufs"
+
+	"libopamp/interop/internal/peer"
+)
+
+// world is one check: a server, and an agent that has said its first message.
+type world struct {
+	*refServer
+	t     *testing.T
+	agent *peer.Process
+	first message
+}
+
+// start runs an agent against the server, with short delays.
+func (w *world) start(args ...string) {
+	w.t.Helper()
+	all := []string{"--json", "--control", "--poll-interval", "1000",
+		"--backoff-min", "100", "--service-name", "interop"}
+	if w.cert != nil {
+		all = append(all, "--ca", w.cert.CAFile)
+	}
+	all = append(append(all, args...), w.url())
+	w.agent = peer.Start(w.t, peer.Binary(w.t, "OPAMP_AGENT"), all...)
+	w.first = w.await("the first message", has("instance_uid"))
+}
+
+func (w *world) await(what string, match func(message) bool) message {
+	w.t.Helper()
+	return w.messages.Await(w.t, what, match)
+}
+
+func (w *world) event(name string) peer.Event {
+	w.t.Helper()
+	return w.agent.Events.Await(w.t, "event "+name, peer.Is(name))
+}
+
+// uid reads the instance uid of the agent from its first event.
+func (w *world) uid() uuid.UUID {
+	w.t.Helper()
+	for _, e := range w.agent.Events.All() {
+		if e.Text("event") == "starting" {
+			id, err := uuid.Parse(e.Text("instance_uid"))
+			if err != nil {
+				w.t.Fatalf("instance_uid of event starting: %v", err)
+			}
+			return id
+		}
+	}
+	w.t.Fatal("no event starting")
+	return uuid.Nil
+}
+
+// attribute finds a text attribute, "" when there is none.
+func attribute(list []*protobufs.KeyValue, key string) string {
+	for _, kv := range list {
+		if kv.Key == key {
+			return kv.Value.GetStringValue()
+		}
+	}
+	return ""
+}
+
+// barrier makes the agent send a message and waits for it: whatever was to be
+// sent because of earlier input has been sent then.
+func (w *world) barrier(mark string) message {
+	w.t.Helper()
+	w.agent.Do(w.t, peer.Event{"command": "set_health",
+		"health": peer.Event{"healthy": true, "status": mark}})
+	return w.await("health "+mark, func(m message) bool {
+		return m.GetHealth().GetStatus() == mark
+	})
+}
+
+// afterPush makes sure that the agent has processed what was pushed before: a
+// further message is pushed, and its effect waited for.
+func (w *world) afterPush() {
+	w.t.Helper()
+	w.push(w.t, &protobufs.ServerToAgent{
+		Flags: uint64(protobufs.ServerToAgentFlags_ServerToAgentFlags_ReportFullState),
+	})
+	w.await("a full state", has("agent_description"))
+}
+
+type check struct {
+	name string
+	run  func(*world)
+}
+
+// checks are run over every transport, each with a server and agent of its own.
+var checks = []check{
+	{"full state first", fullStateFirst},
+	{"sequence numbers grow by one", sequenceNumbers},
+	{"unchanged fields are left out", unchangedFields},
+	{"ReportFullState", reportFullState},
+	{"health tree", healthTree},
+	{"description", description},
+	{"effective configuration", effectiveConfig},
+	{"remote configuration applied", configApplied},
+	{"remote configuration failed", configFailed},
+	{"the same hash again", configRepeated},
+	{"custom messages both ways", customMessages},
+	{"undeclared custom capability", undeclaredCapability},
+	{"identity", identity},
+	{"restart command", restartCommand},
+	{"available components", availableComponents},
+	{"capabilities at run time", capabilities},
+	{"batch", batch},
+	{"heartbeats", heartbeats},
+	{"stop says goodbye", goodbye},
+	{"end of input stops", endOfInput},
+	{"broken connection", brokenConnection},
+	{"throttled", throttled},
+	{"unauthorised", unauthorised},
+	{"server unavailable", unavailable},
+	{"bad request", badRequest},
+	{"message for another agent", foreignUID},
+	{"compression", compression},
+}
+
+// tlsChecks make sense where there is a certificate.
+var tlsChecks = []check{
+	{"untrusted certificate", untrusted},
+}
+
+func TestAgent(t *testing.T) {
+	for _, scheme := range []string{"ws", "http", "wss", "https"} {
+		list := checks
+		if secure(scheme) {
+			list = append(list[:len(list):len(list)], tlsChecks...)
+		}
+		for _, check := range list {
+			t.Run(scheme+"/"+check.name, func(t *testing.T) {
+				t.Parallel()
+				check.run(&world{
+					refServer: newServer(t, scheme, check.name == "compression"),
+					t:         t,
+				})
+			})
+		}
+	}
+}
+
+// sameBytes fails with both values in hex.
+func sameBytes(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is %x, not %x", what, got, want)
+	}
+}
