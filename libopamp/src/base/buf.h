@@ -26,6 +26,7 @@ bool opamp__buf_set(opamp__buf *b, const void *p, size_t n);
 __attribute__((format(printf, 2, 3)))
 #endif
 bool opamp__buf_printf(opamp__buf *b, const char *fmt, ...);
+bool opamp__buf_vprintf(opamp__buf *b, const char *fmt, va_list args);
 void opamp__buf_clear(opamp__buf *b); /* length 0, memory kept */
 void opamp__buf_free(opamp__buf *b);
 void opamp__buf_wipe_free(opamp__buf *b); /* for secrets */

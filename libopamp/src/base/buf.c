@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+bool opamp__buf_reserve(opamp__buf *b, size_t more) {
+  if (more <= b->cap - b->len) return true;
+  if (more > SIZE_MAX / 2 - b->len) return false;
+  size_t want = b->len + more;
+  /* Doubling, but an announced size is taken as it is. */
+  size_t cap = b->cap * 2 > want ? b->cap * 2 : want;
+  if (cap < 32) cap = 32;
+  uint8_t *ptr = opamp__realloc(b->ptr, cap);
+  if (ptr == NULL) return false;
+  b->ptr = ptr;
+  b->cap = cap;
+  return true;
+}
+
+bool opamp__buf_append(opamp__buf *b, const void *p, size_t n) {
+  if (n == 0) return true;
+  if (!opamp__buf_reserve(b, n)) return false;
+  memcpy(b->ptr + b->len, p, n);
+  b->len += n;
+  return true;
+}
+
+bool opamp__buf_byte(opamp__buf *b, uint8_t c) {
+  return opamp__buf_append(b, &c, 1);
+}
+
+bool opamp__buf_set(opamp__buf *b, const void *p, size_t n) {
+  if (n > b->len && !opamp__buf_reserve(b, n - b->len)) return false;
+  if (n > 0) memmove(b->ptr, p, n);
+  b->len = n;
+  return true;
+}
+
+bool opamp__buf_printf(opamp__buf *b, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  int n = vsnprintf(NULL, 0, fmt, args);
+  va_end(args);
+  if (n < 0 || !opamp__buf_reserve(b, (size_t)n + 1)) return false;
+  va_start(args, fmt);
+  vsnprintf((char *)b->ptr + b->len, (size_t)n + 1, fmt, args);
+  va_end(args);
+  b->len += (size_t)n;
+  return true;
+}
+
+void opamp__buf_clear(opamp__buf *b) {
+  b->len = 0;
+}
+
+void opamp__buf_free(opamp__buf *b) {
+  opamp__free(b->ptr);
+  *b = (opamp__buf){0};
+}
+
+void opamp__buf_wipe_free(opamp__buf *b) {
+  opamp__wipe(b->ptr, b->cap);
+  opamp__buf_free(b);
+}
