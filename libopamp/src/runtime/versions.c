@@ -5,6 +5,7 @@
 #include <protobuf-c/protobuf-c.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <uv.h>
 
 #include "opamp/types.h"
@@ -15,11 +16,13 @@
 static char details[256];
 
 static void make_details(void) {
-  snprintf(details, sizeof details,
-           "libcurl %s, libwebsockets %s, OpenSSL %s, libuv %s, protobuf-c %s",
-           curl_version_info(CURLVERSION_NOW)->version,
-           lws_get_library_version(), OpenSSL_version(OPENSSL_VERSION_STRING),
-           uv_version_string(), protobuf_c_version());
+  const char *lws = lws_get_library_version(); /* "4.1.6-<commit or nothing>" */
+  snprintf(
+      details, sizeof details,
+      "libcurl %s, libwebsockets %.*s, OpenSSL %s, libuv %s, protobuf-c %s",
+      curl_version_info(CURLVERSION_NOW)->version, (int)strcspn(lws, "-"), lws,
+      OpenSSL_version(OPENSSL_VERSION_STRING), uv_version_string(),
+      protobuf_c_version());
 }
 
 const char *opamp_version_details(void) {

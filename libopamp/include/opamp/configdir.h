@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_CONFIGDIR_H
+#define OPAMP_CONFIGDIR_H
+
+#include "opamp/message.h"
+#include "opamp/status.h"
+#include "opamp/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A directory that shows the files of a configuration offer.
+ *
+ * The files are replaced as a set: at any instant, and after a crash at any
+ * instant, the directory holds the old set or the new one. The set that worked
+ * last is kept until a newer one is declared good.
+ *
+ *   opamp_configdir_replace    the new files are in place
+ *   … try them …
+ *   opamp_configdir_commit     they are good; or
+ *   opamp_configdir_rollback   the files that worked last are back
+ *
+ * What the directory holds when it is opened for the first time is the first
+ * good set, and is never deleted: it ends up in `original` (see below).
+ *
+ * On disk, DIR is an ordinary directory that is exchanged for another one by a
+ * single system call (renameat2, RENAME_EXCHANGE). Beside it lies the directory
+ * `.<name of DIR>.opamp`: `good` is the set to go back to, `next` one that is
+ * being written, `original` the first one of all, `state` names the good one,
+ * `lock` keeps a second process out. Therefore the parent of DIR must be
+ * writable, and DIR must not be a mount point. Programs that keep DIR open, or
+ * that have it as their working directory, stay with the set they opened.
+ *
+ * Not bound to a loop or a client. One thread at a time per object; may be used
+ * in any callback; every function reads or writes files and may wait for the
+ * disk. A forked child may free its copy and nothing else. */
+
+typedef struct opamp_configdir opamp_configdir;
+
+/* Opens `dir`, which is made when it does not exist (its parent must), and
+ * settles what a crash left behind. Free with opamp_configdir_free.
+ * OPAMP_ERR_IO (not a directory, not writable, a mount point, …: opamp_errmsg
+ * says which), OPAMP_ERR_BUSY (another process, or another object of this one,
+ * has it open), OPAMP_ERR_NOMEM. */
+OPAMP_API opamp_status opamp_configdir_open(opamp_configdir **out,
+                                            const char *dir);
+
+/* Closes; the files stay as they are. NULL is fine. */
+OPAMP_API void opamp_configdir_free(opamp_configdir *d);
+
+/* The absolute path of the directory, symbolic links resolved. Borrowed. */
+OPAMP_API const char *opamp_configdir_path(const opamp_configdir *d);
+
+/* Shows the files of `m`, an AgentRemoteConfig or an AgentConfigMap, and
+ * nothing else. Names may have sub-folders ("conf.d/a.yaml"); the empty name
+ * becomes "config". A file keeps the permissions of the one it replaces.
+ * OPAMP_ERR_INVALID, naming the object: an absolute name, a component that is
+ * empty, "." or "..", a NUL, more than 255 bytes in a component or 64
+ * components, two objects in one place. OPAMP_ERR_IO, OPAMP_ERR_TYPE,
+ * OPAMP_ERR_NOMEM. After an error the directory is as it was. */
+OPAMP_API opamp_status opamp_configdir_replace(opamp_configdir *d,
+                                               const opamp_msg *m);
+
+/* Declares the set that is shown good. OPAMP_OK when it is already.
+ * OPAMP_ERR_IO: it is shown, but is not the good one after a crash. */
+OPAMP_API opamp_status opamp_configdir_commit(opamp_configdir *d);
+
+/* Shows the good set again. OPAMP_OK when it is shown already. OPAMP_ERR_IO:
+ * the directory is as it was. */
+OPAMP_API opamp_status opamp_configdir_rollback(opamp_configdir *d);
+
+/* Whether the set that is shown is the good one. After a crash it may not be:
+ * between _replace and _commit the new files stay in place. */
+OPAMP_API bool opamp_configdir_is_good(const opamp_configdir *d);
+
+/* The files that are there now, whoever wrote them, as an EffectiveConfig that
+ * the caller frees with opamp_msg_free. Links to files are followed, links to
+ * directories are not; what is no regular file, or has a name that is not
+ * UTF-8, is left out. OPAMP_ERR_LIMIT: over 64 MiB, 10,000 files or 64
+ * sub-folders deep. OPAMP_ERR_IO, naming the file, OPAMP_ERR_NOMEM. */
+OPAMP_API opamp_status opamp_configdir_read(opamp_configdir *d,
+                                            opamp_msg **out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
