@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/reactor_uv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+typedef struct listener {
+  opamp__timer_cb cb;
+  void *ctx;
+} listener;
+
+struct opamp__reactor {
+  uv_loop_t loop;
+  uv_async_t async;
+  listener *listeners;
+  size_t listener_count;
+};
+
+struct opamp__watch {
+  uv_poll_t poll;
+  opamp__io_cb cb;
+  void *ctx;
+  int fd;
+};
+
+struct opamp__timer {
+  uv_timer_t timer;
+  opamp__timer_cb cb;
+  void *ctx;
+};
+
+/* How often run goes around at most: whatever keeps the loop busy for longer
+ * must not keep its driver from getting its turn. */
+enum { ROUNDS = 16 };
+
+/* --- life ------------------------------------------------------------------
+ */
+
+static void woken(uv_async_t *h) {
+  opamp__reactor *r = (opamp__reactor *)h->data;
+  /* By index: a callback may add or remove listeners. */
+  for (size_t i = 0; i < r->listener_count; i++) {
+    listener l = r->listeners[i];
+    l.cb(l.ctx);
+  }
+}
+
+opamp_status opamp__reactor_new(opamp__reactor **out) {
+  opamp_status st = OPAMP_OK;
+  opamp__reactor *r = (opamp__reactor *)opamp__calloc(1, sizeof *r);
+  *out = NULL;
+  if (r == NULL) return opamp__nomem();
+  int err = uv_loop_init(&r->loop);
+  if (err != 0) {
+    st = opamp__fail(OPAMP_ERR_IO, "no event loop: %s", uv_strerror(err));
+    goto no_loop;
+  }
+  err = uv_async_init(&r->loop, &r->async, woken);
+  if (err != 0) {
+    st = opamp__fail(OPAMP_ERR_IO, "no wake-up handle: %s", uv_strerror(err));
+    goto no_async;
+  }
+  r->async.data = r;
+  *out = r;
+  return OPAMP_OK;
+
+no_async:
+  uv_loop_close(&r->loop);
+no_loop:
+  opamp__free(r);
+  return st;
+}
+
+bool opamp__reactor_free(opamp__reactor *r) {
+  if (r == NULL) return true;
+  if (!uv_is_closing((uv_handle_t *)&r->async))
+    uv_close((uv_handle_t *)&r->async, NULL);
+  for (int i = 0; i < ROUNDS; i++) {
+    if (uv_loop_close(&r->loop) == 0) {
+      opamp__free(r->listeners);
+      opamp__free(r);
+      return true;
+    }
+    uv_run(&r->loop, UV_RUN_NOWAIT);
+  }
+  return false;
+}
+
+void *opamp__reactor_uv_loop(opamp__reactor *r) {
+  return &r->loop;
+}
+
+/* --- driving ---------------------------------------------------------------
+ */
+
+void opamp__sigpipe_hold(opamp__sigpipe *s) {
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, &s->old);
+}
+
+void opamp__sigpipe_release(const opamp__sigpipe *s) {
+  if (sigismember(&s->old, SIGPIPE)) return;
+  int err = errno;
+  sigset_t pipe;
+  const struct timespec now = {0, 0};
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  while (sigtimedwait(&pipe, NULL, &now) == SIGPIPE) continue;
+  pthread_sigmask(SIG_SETMASK, &s->old, NULL);
+  errno = err;
+}
+
+void opamp__reactor_run(opamp__reactor *r) {
+  opamp__sigpipe pipe;
+  opamp__sigpipe_hold(&pipe);
+  /* libuv tells the kernel about new watches only inside uv_run: without the
+   * second round a fresh one would be missed by whoever waits on the fd. */
+  uv_run(&r->loop, UV_RUN_NOWAIT);
+  for (int i = 0; i < ROUNDS && uv_backend_timeout(&r->loop) == 0; i++)
+    uv_run(&r->loop, UV_RUN_NOWAIT);
+  opamp__sigpipe_release(&pipe);
+}
+
+void opamp__reactor_wait(opamp__reactor *r, int timeout_ms) {
+  int due = uv_backend_timeout(&r->loop);
+  if (due >= 0 && (timeout_ms < 0 || due < timeout_ms)) timeout_ms = due;
+  struct pollfd p = {.fd = uv_backend_fd(&r->loop), .events = POLLIN};
+  poll(&p, 1, timeout_ms < 0 ? -1 : timeout_ms);
+}
+
+void opamp__reactor_step(opamp__reactor *r, int timeout_ms) {
+  opamp__reactor_run(r);
+  if (timeout_ms == 0) return;
+  opamp__reactor_wait(r, timeout_ms);
+  opamp__reactor_run(r);
+}
+
+int opamp__reactor_fd(const opamp__reactor *r) {
+  return uv_backend_fd(&r->loop);
+}
+
+int opamp__reactor_timeout(const opamp__reactor *r) {
+  /* libuv's answer counts from its cached time, which may be old here. */
+  uv_loop_t *loop = (uv_loop_t *)&r->loop;
+  uv_update_time(loop);
+  return uv_backend_timeout(loop);
+}
+
+/* --- watches ---------------------------------------------------------------
+ */
+
+static void on_poll(uv_poll_t *h, int status, int events) {
+  opamp__watch *w = (opamp__watch *)h->data;
+  unsigned ready = 0;
+  if (events & UV_READABLE) ready |= OPAMP__READABLE;
+  if (events & UV_WRITABLE) ready |= OPAMP__WRITABLE;
+  /* An error is found by whoever reads or writes. */
+  if (status < 0) ready = OPAMP__READABLE | OPAMP__WRITABLE;
+  w->cb(w->ctx, w->fd, ready);
+}
+
+static void free_handle(uv_handle_t *h) {
+  opamp__free(h->data);
+}
+
+opamp__watch *opamp__reactor_watch(opamp__reactor *r, int fd, unsigned events,
+                                   opamp__io_cb cb, void *ctx) {
+  opamp__watch *w = (opamp__watch *)opamp__calloc(1, sizeof *w);
+  if (w == NULL) return NULL;
+  if (uv_poll_init(&r->loop, &w->poll, fd) != 0) {
+    opamp__free(w);
+    return NULL;
+  }
+  w->poll.data = w;
+  w->cb = cb;
+  w->ctx = ctx;
+  w->fd = fd;
+  opamp__watch_set(w, events);
+  return w;
+}
+
+void opamp__watch_set(opamp__watch *w, unsigned events) {
+  int mask = 0;
+  if (events & OPAMP__READABLE) mask |= UV_READABLE;
+  if (events & OPAMP__WRITABLE) mask |= UV_WRITABLE;
+  if (mask == 0)
+    uv_poll_stop(&w->poll);
+  else
+    uv_poll_start(&w->poll, mask, on_poll);
+}
+
+void opamp__unwatch(opamp__watch *w) {
+  if (w == NULL) return;
+  uv_poll_stop(&w->poll);
+  uv_close((uv_handle_t *)&w->poll, free_handle);
+}
+
+/* --- timers ----------------------------------------------------------------
+ */
+
+static void on_timer(uv_timer_t *h) {
+  opamp__timer *t = (opamp__timer *)h->data;
+  t->cb(t->ctx);
+}
+
+opamp__timer *opamp__reactor_timer(opamp__reactor *r, opamp__timer_cb cb,
+                                   void *ctx) {
+  opamp__timer *t = (opamp__timer *)opamp__calloc(1, sizeof *t);
+  if (t == NULL) return NULL;
+  uv_timer_init(&r->loop, &t->timer);
+  t->timer.data = t;
+  t->cb = cb;
+  t->ctx = ctx;
+  return t;
+}
+
+void opamp__timer_set(opamp__timer *t, int64_t in_ms) {
+  if (in_ms < 0) {
+    uv_timer_stop(&t->timer);
+    return;
+  }
+  uv_update_time(t->timer.loop);
+  uv_timer_start(&t->timer, on_timer, (uint64_t)in_ms, 0);
+}
+
+void opamp__timer_free(opamp__timer *t) {
+  if (t == NULL) return;
+  uv_timer_stop(&t->timer);
+  uv_close((uv_handle_t *)&t->timer, free_handle);
+}
+
+/* --- waking ----------------------------------------------------------------
+ */
+
+void opamp__reactor_wake(opamp__reactor *r) {
+  uv_async_send(&r->async);
+}
+
+bool opamp__reactor_on_wake(opamp__reactor *r, opamp__timer_cb cb, void *ctx) {
+  listener *l = (listener *)opamp__realloc(r->listeners,
+                                           (r->listener_count + 1) * sizeof *l);
+  if (l == NULL) return false;
+  r->listeners = l;
+  l[r->listener_count++] = (listener){cb, ctx};
+  return true;
+}
+
+void opamp__reactor_off_wake(opamp__reactor *r, opamp__timer_cb cb, void *ctx) {
+  for (size_t i = 0; i < r->listener_count; i++) {
+    if (r->listeners[i].cb != cb || r->listeners[i].ctx != ctx) continue;
+    r->listeners[i] = r->listeners[--r->listener_count];
+    return;
+  }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_RUNTIME_REACTOR_UV_H
+#define OPAMP_RUNTIME_REACTOR_UV_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "opamp/status.h"
+#include "transport/reactor.h"
+
+/* The reactor on libuv, as the runtime makes, drives and frees it. One thread
+ * at a time; opamp__reactor_wake alone may be called from any. */
+
+opamp_status opamp__reactor_new(opamp__reactor **out);
+
+/* Closes every handle that is left and frees the reactor. False, and nothing
+ * freed, when handles of someone else (a transport that is not idle) keep the
+ * loop busy. NULL is fine. */
+bool opamp__reactor_free(opamp__reactor *r);
+
+/* Does everything that is due, without waiting. */
+void opamp__reactor_run(opamp__reactor *r);
+/* Waits until there is something to run, at most timeout_ms (-1: no limit), and
+ * runs nothing. */
+void opamp__reactor_wait(opamp__reactor *r, int timeout_ms);
+/* run, wait (unless timeout_ms is 0), run. */
+void opamp__reactor_step(opamp__reactor *r, int timeout_ms);
+
+/* For a foreign loop: readable when there is something to run; and in how many
+ * ms there is (0 now, -1 only when the descriptor is readable). */
+int opamp__reactor_fd(const opamp__reactor *r);
+int opamp__reactor_timeout(const opamp__reactor *r);
+
+/* Between hold and release a write to a dead socket raises no SIGPIPE in this
+ * thread, whatever the process does with that signal. May be nested. run and
+ * step do it themselves; whoever calls a transport outside of them does too. */
+typedef struct opamp__sigpipe {
+  sigset_t old;
+} opamp__sigpipe;
+void opamp__sigpipe_hold(opamp__sigpipe *s);
+void opamp__sigpipe_release(const opamp__sigpipe *s);
+
+#endif
