@@ -30,7 +30,7 @@ enum {
   OPAMP_OPT_CONNECT_TIMEOUT = 3,   /* ms, 10000: dial, TLS and upgrade */
   OPAMP_OPT_REQUEST_TIMEOUT = 4,   /* ms, 30000: one HTTP request */
   OPAMP_OPT_RESPONSE_TIMEOUT = 5,  /* ms, 60000: a WebSocket message unanswered */
-  OPAMP_OPT_PING_INTERVAL = 6,     /* ms, 30000: WebSocket silence before a ping; 0 never */
+  OPAMP_OPT_PING_INTERVAL = 6,     /* ms, 45000: WebSocket silence before a ping; 0 never */
   OPAMP_OPT_PONG_TIMEOUT = 7,      /* ms, 10000: for the pong, or anything else */
   OPAMP_OPT_STOP_TIMEOUT = 8,      /* ms, 2000: for the whole of a stop */
   OPAMP_OPT_BACKOFF_MIN = 9,       /* ms, 1000 */

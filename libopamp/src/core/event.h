@@ -21,10 +21,12 @@ struct opamp_event {
   uint8_t keys[OPAMP__EVENT_NUMBERS]; /* OPAMP_NUM_…, 0 unused */
   int64_t values[OPAMP__EVENT_NUMBERS];
 
-  /* Runtime: its place in the queue, whose it is, answered or not. */
-  struct opamp_event *next;
+  /* Runtime: its place in the queue and among its client's events, whose it
+   * is, answered or not. */
+  struct opamp_event *next, *prev, *sibling;
   opamp_client *client;
   bool answered;
+  bool called; /* waits for a callback, not for opamp_loop_next_event */
 };
 
 /* An empty event, NULL when out of memory. */

@@ -21,6 +21,9 @@ typedef struct opamp__number {
 /* NULL for an unknown key. */
 const opamp__number *opamp__number_find(int key);
 
+/* The i-th of them; NULL after the last. */
+const opamp__number *opamp__number_at(size_t i);
+
 /* All defaults, indexed by key. */
 void opamp__numbers_default(uint64_t values[OPAMP__NUMBERS]);
 

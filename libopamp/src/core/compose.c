@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/str.h"
+#include "core/state.h"
+#include "wire/wire.h"
+
+/* AgentToServer out of the field table. This is the only place where a message
+ * is put together and where a sequence number is given out (STATE-1). */
+
+enum { COMPOSE_RETRY_MS = 1000 };
+
+/* What goes into one message. */
+typedef struct plan {
+  uint32_t rows;         /* mask */
+  opamp__custom *custom; /* or one custom message */
+  bool final;            /* with AgentDisconnect */
+} plan;
+
+static opamp_bytes row_value(const opamp__core *c, int i) {
+  opamp_bytes value = {c->rows[i].value, c->rows[i].len};
+  return value;
+}
+
+static bool put_components_hash(opamp__core *c) {
+  opamp_bytes hash = opamp__packed_find(row_value(c, OPAMP__ROW_COMPONENTS),
+                                        OPAMP_AVAILABLE_COMPONENTS_HASH, 0);
+  opamp__buf sub = {NULL, 0, 0};
+  bool ok =
+      (hash.len == 0 ||
+       opamp__put_bytes(&sub, OPAMP_AVAILABLE_COMPONENTS_HASH, hash)) &&
+      opamp__put_bytes(&c->frame, OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS,
+                       opamp__buf_bytes(&sub));
+  opamp__buf_free(&sub);
+  return ok;
+}
+
+/* The server gets the components' hash, and the map when it asked for it
+ * (STATE-5). */
+static bool hash_only(const opamp__core *c, int i) {
+  return i == OPAMP__ROW_COMPONENTS && !c->components_full;
+}
+
+static size_t row_size(const opamp__core *c, int i) {
+  if (hash_only(c, i)) return 64;
+  return opamp__bytes_field_size(opamp__row_infos[i].field, c->rows[i].len);
+}
+
+static bool put_head(opamp__core *c) {
+  opamp_bytes uid = {c->view.uid, OPAMP_UID_LEN};
+  static const uint8_t room[OPAMP__CORE_FRAME_ROOM];
+  opamp__buf_clear(&c->frame);
+  return opamp__buf_append(&c->frame, room, sizeof room) &&
+         (!c->duplex || opamp__buf_byte(&c->frame, 0)) && /* WIRE-1 */
+         opamp__put_bytes(&c->frame, OPAMP_AGENT_TO_SERVER_INSTANCE_UID, uid) &&
+         (c->sequence == 0 ||
+          opamp__put_varint(&c->frame, OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM,
+                            c->sequence)) &&
+         opamp__put_varint(&c->frame, OPAMP_AGENT_TO_SERVER_CAPABILITIES,
+                           c->view.capabilities) &&
+         (!c->uid_wanted ||
+          opamp__put_varint(&c->frame, OPAMP_AGENT_TO_SERVER_FLAGS,
+                            OPAMP_AGENT_TO_SERVER_FLAGS_REQUEST_INSTANCE_UID));
+}
+
+/* WIRE-6: what makes the message too big is parked, the rest goes. */
+static uint32_t fit(opamp__core *c, uint32_t rows) {
+  uint64_t max = opamp__opt(c, OPAMP_OPT_MAX_SEND);
+  uint64_t size = 64; /* head and tail */
+  for (int i = 0; i < OPAMP__ROWS; i++) {
+    if ((rows & (UINT32_C(1) << i)) == 0) continue;
+    if (size + row_size(c, i) <= max) {
+      size += row_size(c, i);
+    } else {
+      rows &= ~(UINT32_C(1) << i);
+      opamp__rows_park(c, i, OPAMP__LIT("over the send limit (max-send)"));
+    }
+  }
+  return rows;
+}
+
+static bool put_body(opamp__core *c, const plan *p) {
+  static const opamp_bytes empty = {NULL, 0};
+  for (int i = 0; i < OPAMP__ROWS; i++) {
+    if ((p->rows & (UINT32_C(1) << i)) == 0) continue;
+    if (hash_only(c, i)
+            ? !put_components_hash(c)
+            : !opamp__put_bytes(&c->frame, opamp__row_infos[i].field,
+                                row_value(c, i)))
+      return false;
+  }
+  if (p->custom != NULL &&
+      !opamp__put_bytes(&c->frame, OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE,
+                        opamp__buf_bytes(&p->custom->value)))
+    return false;
+  return !p->final ||
+         opamp__put_bytes(&c->frame, OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT,
+                          empty);
+}
+
+static void trace(opamp__core *c, const plan *p) {
+  opamp_event *e;
+  int64_t fields = 0;
+  if (opamp__opt(c, OPAMP_OPT_TRACE_MESSAGES) == 0) return;
+  e = opamp__emit_new(c, OPAMP_EVENT_MESSAGE_SENT);
+  if (e == NULL) return;
+  for (int i = 0; i < OPAMP__ROWS; i++)
+    if (p->rows & (UINT32_C(1) << i))
+      fields |= INT64_C(1) << opamp__row_infos[i].field;
+  fields |= (INT64_C(1) << OPAMP_AGENT_TO_SERVER_INSTANCE_UID) |
+            (INT64_C(1) << OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM) |
+            (INT64_C(1) << OPAMP_AGENT_TO_SERVER_CAPABILITIES);
+  if (p->custom) fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
+  if (p->final) fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT;
+  if (c->uid_wanted) fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_FLAGS;
+  opamp__event_set_number(e, OPAMP_NUM_SEQUENCE_NUM, c->view.sequence_num);
+  opamp__event_set_number(e, OPAMP_NUM_SIZE,
+                          (int64_t)(c->frame.len - OPAMP__CORE_FRAME_ROOM));
+  opamp__event_set_number(e, OPAMP_NUM_FIELDS, fields);
+  opamp__emit(c, e);
+}
+
+/* Over HTTP the URL or a header may have changed since the last request. */
+static void push_send(opamp__core *c) {
+  opamp__action open = {.kind = OPAMP__DO_OPEN, .url = opamp__session_url(c)};
+  opamp__action send = {.kind = OPAMP__DO_SEND,
+                        .frame = c->frame.ptr + OPAMP__CORE_FRAME_ROOM,
+                        .len = c->frame.len - OPAMP__CORE_FRAME_ROOM};
+  if (c->reopen) {
+    open.credentials = opamp__url_same_origin(open.url, c->config->url);
+    opamp__act(c, open);
+    c->reopen = false;
+  }
+  opamp__act(c, send);
+  c->view.counters[OPAMP_COUNT_MESSAGES_SENT]++;
+  c->view.counters[OPAMP_COUNT_BYTES_SENT] += send.len;
+}
+
+/* What follows from a message having been handed to the transport. */
+static void sent(opamp__core *c, const plan *p) {
+  if (c->sent == c->answered) c->progress_at = c->now;
+  c->sent++;
+  c->busy = true;
+  c->frame_rows = p->rows;
+  c->frame_custom = p->custom != NULL;
+  c->frame_final = p->final;
+  c->must_send = false;
+  c->last_sent = c->now;
+  if (!c->duplex)
+    c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_CONNECT_TIMEOUT);
+  opamp__rows_sent(c, p->rows, c->sent);
+  if (p->custom != NULL) p->custom->index = c->sent;
+}
+
+static void send_plan(opamp__core *c, plan *p) {
+  p->rows = fit(c, p->rows);
+  if (!put_head(c) || !put_body(c, p)) {
+    c->compose_at = c->now + COMPOSE_RETRY_MS;
+    opamp__buf_free(&c->frame);
+    return;
+  }
+  c->view.sequence_num = (int64_t)c->sequence++;
+  push_send(c);
+  sent(c, p);
+  trace(c, p);
+}
+
+/* HTTP: the same bytes again, under the same number (STATE-1). */
+static void send_again(opamp__core *c) {
+  plan p = {.rows = c->frame_rows,
+            .custom = c->frame_custom ? c->customs : NULL,
+            .final = c->frame_final};
+  c->frame_repeat = false;
+  push_send(c);
+  sent(c, &p);
+  trace(c, &p);
+}
+
+static bool heartbeat_due(const opamp__core *c) {
+  if (c->duplex) {
+    if (c->heartbeat_off ||
+        !(c->view.capabilities & OPAMP_AGENT_CAPABILITIES_REPORTS_HEARTBEAT))
+      return false;
+    return c->now >= c->last_sent + c->heartbeat_ms;
+  }
+  return c->now >= c->last_sent + c->poll_ms;
+}
+
+static uint32_t suspects(const opamp__core *c, uint32_t rows) {
+  uint32_t mask = 0;
+  for (int i = 0; i < OPAMP__ROWS; i++)
+    if ((rows & (UINT32_C(1) << i)) && c->rows[i].suspect)
+      mask |= UINT32_C(1) << i;
+  return mask;
+}
+
+/* A custom message over the limit can never be sent. */
+static opamp__custom *next_custom(opamp__core *c) {
+  uint64_t max = opamp__opt(c, OPAMP_OPT_MAX_SEND);
+  opamp__custom *m = opamp__customs_waiting(c);
+  while (m != NULL && m == c->customs && m->value.len + 64 > max) {
+    opamp__customs_refuse(c, OPAMP__LIT("over the send limit (max-send)"));
+    m = opamp__customs_waiting(c);
+  }
+  return m;
+}
+
+void opamp__compose(opamp__core *c) {
+  plan p = {0, NULL, false};
+  uint32_t waiting, alone;
+  bool stopping = !c->running && !c->stop_silent;
+  if (!opamp__session_can_send(c) || c->now < c->compose_at) return;
+  c->compose_at = 0;
+  if (c->frame_repeat && !stopping) {
+    send_again(c);
+    return;
+  }
+  waiting = opamp__rows_waiting(c);
+  alone = suspects(c, waiting);
+  p.rows = waiting & ~alone;
+  if (stopping) {
+    p.custom = next_custom(c);
+    if (p.custom != NULL)
+      p.rows = 0;
+    else
+      p.final = true;
+    send_plan(c, &p);
+  } else if (p.rows != 0 || c->must_send) {
+    send_plan(c, &p);
+  } else if (alone != 0) {
+    p.rows = alone & (~alone + 1); /* the lowest of them */
+    send_plan(c, &p);
+  } else if ((p.custom = next_custom(c)) != NULL) {
+    send_plan(c, &p);
+  } else if (heartbeat_due(c)) {
+    c->view.counters[OPAMP_COUNT_HEARTBEATS]++;
+    send_plan(c, &p);
+  }
+}
+
+uint64_t opamp__compose_deadline(const opamp__core *c) {
+  if (c->busy ||
+      (c->state != OPAMP__OPEN && (c->duplex || c->state != OPAMP__OPENING)))
+    return OPAMP__NEVER;
+  if (c->compose_at != 0) return c->compose_at;
+  if (c->now < c->hold_until) return c->hold_until;
+  if (!c->duplex) return c->last_sent + c->poll_ms;
+  if (c->heartbeat_off ||
+      !(c->view.capabilities & OPAMP_AGENT_CAPABILITIES_REPORTS_HEARTBEAT))
+    return OPAMP__NEVER;
+  return c->last_sent + c->heartbeat_ms;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/event.h"
+
+#include "base/mem.h"
+
+opamp_event *opamp__event_new(int kind) {
+  opamp_event *e = opamp__calloc(1, sizeof *e);
+  if (e != NULL) e->kind = kind;
+  return e;
+}
+
+void opamp__event_destroy(opamp_event *e) {
+  if (e == NULL) return;
+  opamp__buf_free(&e->text);
+  opamp__buf_free(&e->bytes);
+  opamp__buf_free(&e->previous);
+  opamp_msg_free(e->msg);
+  opamp__free(e);
+}
+
+bool opamp__event_set_text(opamp_event *e, opamp_str text) {
+  opamp__buf b = {NULL, 0, 0};
+  if (!opamp__buf_append(&b, text.ptr, text.len) || !opamp__buf_byte(&b, 0)) {
+    opamp__buf_free(&b);
+    return false;
+  }
+  b.len--;
+  opamp__buf_free(&e->text);
+  e->text = b;
+  return true;
+}
+
+bool opamp__event_set_bytes(opamp_event *e, opamp_bytes bytes) {
+  return opamp__buf_set(&e->bytes, bytes.ptr, bytes.len);
+}
+
+void opamp__event_set_number(opamp_event *e, int num, int64_t value) {
+  for (int i = 0; i < OPAMP__EVENT_NUMBERS; i++) {
+    if (e->keys[i] == 0 || e->keys[i] == num) {
+      e->keys[i] = (uint8_t)num;
+      e->values[i] = value;
+      return;
+    }
+  }
+}
+
+bool opamp__event_is_question(int kind) {
+  return kind == OPAMP_EVENT_REMOTE_CONFIG ||
+         kind == OPAMP_EVENT_CONNECTION_SETTINGS;
+}
+
+bool opamp__event_replaces(int kind) {
+  switch (kind) {
+    case OPAMP_EVENT_CUSTOM_MESSAGE:
+    case OPAMP_EVENT_LOG:
+    case OPAMP_EVENT_COMMAND:
+    case OPAMP_EVENT_MESSAGE_SENT:
+    case OPAMP_EVENT_MESSAGE_RECEIVED:
+    case OPAMP_EVENT_IDENTITY:
+    case OPAMP_EVENT_PARKED:
+    case OPAMP_EVENT_STOPPED:
+      return false;
+    default:
+      return true;
+  }
+}

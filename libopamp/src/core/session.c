@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/str.h"
+#include "core/state.h"
+
+/* Connecting, failing, waiting, stopping. */
+
+enum { FRAME_KEEP = 512, SHORT_LIVES = 3 };
+
+static void enter(opamp__core *c, opamp__state s) {
+  static const int public_state[] = {
+      [OPAMP__IDLE] = OPAMP_STATE_STOPPED,
+      [OPAMP__OPENING] = OPAMP_STATE_CONNECTING,
+      [OPAMP__OPEN] = OPAMP_STATE_CONNECTED,
+      [OPAMP__WAITING] = OPAMP_STATE_WAITING,
+      [OPAMP__CLOSING] = OPAMP_STATE_STOPPING,
+  };
+  int state = public_state[s];
+  if (!c->running && s != OPAMP__IDLE) state = OPAMP_STATE_STOPPING;
+  if (c->running && s == OPAMP__CLOSING) state = OPAMP_STATE_WAITING;
+  c->state = s;
+  if (c->view.state == state) return;
+  c->view.state = state;
+  c->view.since = c->now;
+}
+
+const opamp__url *opamp__session_url(const opamp__core *c) {
+  return c->target.text != NULL ? &c->target : c->config->url;
+}
+
+static void go_home(opamp__core *c) {
+  if (c->target.text == NULL) return;
+  opamp__url_free(&c->target);
+  c->target_permanent = false;
+  c->reopen = true;
+}
+
+static void forget_connection(opamp__core *c) {
+  c->busy = false;
+  c->sent = c->answered = 0;
+  c->ping_at = OPAMP__NEVER;
+  c->phase_until = OPAMP__NEVER;
+  c->valid_message = false;
+  c->old_uid_len = 0;
+  c->hold_until = 0;
+  c->full_at = OPAMP__NEVER;
+  c->full_streak = 0;
+  opamp__rows_lost(c);
+  opamp__customs_lost(c);
+  if (c->frame.cap > FRAME_KEEP && (c->duplex || !c->frame_repeat))
+    opamp__buf_free(&c->frame);
+}
+
+/* Everything that was ever set is to be sent: a new connection (CONN-1), a
+ * server that asks for it (STATE-4), a new instance uid (STATE-9). */
+void opamp__session_full_state(opamp__core *c) {
+  opamp__rows_forget(c);
+  c->must_send = true;
+  c->full_revision = c->revision;
+  c->view.counters[OPAMP_COUNT_FULL_STATES]++;
+}
+
+static void dial(opamp__core *c) {
+  opamp__action open = {.kind = OPAMP__DO_OPEN, .url = opamp__session_url(c)};
+  open.credentials = opamp__url_same_origin(open.url, c->config->url);
+  c->reopen = false;
+  c->view.retry_at = c->retry_at = OPAMP__NEVER;
+  enter(c, OPAMP__OPENING);
+  if (c->duplex)
+    c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_CONNECT_TIMEOUT);
+  opamp__act(c, open);
+}
+
+static void attempt(opamp__core *c) {
+  opamp_event *e = opamp__emit_new(c, OPAMP_EVENT_CONNECTING);
+  c->attempt++;
+  if (e != NULL) {
+    (void)opamp__event_set_text(e, opamp__str(opamp__session_url(c)->text));
+    opamp__event_set_number(e, OPAMP_NUM_ATTEMPT, c->attempt);
+    opamp__emit(c, e);
+  }
+  dial(c);
+}
+
+static void abort_connection(opamp__core *c) {
+  opamp__action a = {.kind = OPAMP__DO_ABORT};
+  opamp__act(c, a);
+}
+
+/* A WebSocket is gone by now; over HTTP what is left of the connection goes. */
+static void stopped(opamp__core *c, const char *reason) {
+  opamp_event *e = opamp__emit_new(c, OPAMP_EVENT_STOPPED);
+  if (!c->duplex) abort_connection(c);
+  forget_connection(c);
+  go_home(c);
+  c->running = false;
+  c->frame_repeat = c->frame_final = false;
+  c->retry_at = c->view.retry_at = OPAMP__NEVER;
+  enter(c, OPAMP__IDLE);
+  if (e != NULL) {
+    (void)opamp__event_set_text(e, opamp__str(reason));
+    opamp__event_set_number(e, OPAMP_NUM_DISCONNECT_SENT, c->disconnect_sent);
+  }
+  opamp__emit(c, e);
+  if (c->restart) {
+    c->restart = false;
+    opamp__session_start(c);
+  }
+}
+
+/* --- failing ----------------------------------------------------------------
+ */
+
+static void report_failure(opamp__core *c, const opamp__in_closed *why,
+                           bool was_open, uint64_t delay) {
+  opamp_event *e = opamp__emit_new(
+      c, was_open ? OPAMP_EVENT_DISCONNECTED : OPAMP_EVENT_CONNECT_FAILED);
+  opamp__buf text = {NULL, 0, 0};
+  c->view.counters[was_open ? OPAMP_COUNT_DISCONNECTS
+                            : OPAMP_COUNT_CONNECT_FAILURES]++;
+  if (e == NULL) return;
+  e->status = why->why;
+  if (opamp__buf_append(&text, why->text.ptr, why->text.len) &&
+      (why->body.len == 0 ||
+       (opamp__buf_append(&text, ": ", 2) &&
+        opamp__buf_append(&text, why->body.ptr, why->body.len)))) {
+    opamp_str s = {(const char *)text.ptr, text.len};
+    (void)opamp__event_set_text(e, s);
+  }
+  opamp__buf_free(&text);
+  opamp__event_set_number(e, OPAMP_NUM_HTTP_STATUS, why->http_status);
+  opamp__event_set_number(e, OPAMP_NUM_CLOSE_CODE, why->close_code);
+  opamp__event_set_number(e, OPAMP_NUM_RETRY_IN_MS, (int64_t)delay);
+  opamp__emit(c, e);
+}
+
+/* HTTP-7: fresh credentials are asked for once, until something succeeds. */
+static void ask_credentials(opamp__core *c, int http_status) {
+  opamp_event *e;
+  if ((http_status != 401 && http_status != 403) || c->credentials_asked)
+    return;
+  c->credentials_asked = true;
+  e = opamp__emit_new(c, OPAMP_EVENT_CREDENTIALS_WANTED);
+  if (e != NULL) opamp__event_set_number(e, OPAMP_NUM_HTTP_STATUS, http_status);
+  opamp__emit(c, e);
+}
+
+/* CONN-15: told once, until a connection is useful again. */
+static void suspect_duplicate(opamp__core *c) {
+  if (++c->short_lives < SHORT_LIVES || c->duplicate_told) return;
+  c->duplicate_told = true;
+  opamp__emit_text(
+      c, OPAMP_EVENT_DUPLICATE_SUSPECTED, OPAMP_OK,
+      OPAMP__LIT("the server closes every connection right after it was made: "
+                 "perhaps another agent has the same instance uid"));
+}
+
+static bool was_useful(const opamp__core *c) {
+  return c->state == OPAMP__OPEN && c->valid_message &&
+         c->now - c->opened_at >= opamp__opt(c, OPAMP_OPT_USEFUL_AFTER);
+}
+
+/* The connection, or over HTTP the request, is gone; waits for the next.
+ * forced: ms to wait, -1: as long as backoff says. */
+static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
+  bool was_open = c->state != OPAMP__OPENING;
+  bool useful = was_useful(c);
+  uint64_t delay;
+  if (useful) {
+    c->failures = c->throttles = c->short_lives = 0;
+    c->duplicate_told = false;
+  } else {
+    c->failures++;
+  }
+  delay =
+      forced >= 0 ? (uint64_t)forced : opamp__backoff_closed(c, why, useful);
+  if (was_open && c->duplex && !useful && why->why == OPAMP_ERR_CLOSED)
+    suspect_duplicate(c);
+  forget_connection(c);
+  /* HTTP-9: a redirect's target that cannot be reached or refuses is left. */
+  if (!c->target_permanent || !c->duplex || !was_open) go_home(c);
+  c->redirects = 0;
+  c->must_send = !c->duplex;
+  if (!c->running) {
+    stopped(c, "the connection ended while stopping");
+    return;
+  }
+  c->retry_at = c->view.retry_at = c->now + delay;
+  enter(c, OPAMP__WAITING);
+  report_failure(c, why, was_open, delay);
+  ask_credentials(c, why->http_status);
+}
+
+void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
+                         int code, int64_t delay) {
+  opamp__in_closed closed = {.why = why, .text = text, .retry_after_ms = -1};
+  opamp__action close = {.kind = OPAMP__DO_CLOSE, .code = code};
+  if (!c->duplex) {
+    fail(c, &closed, delay);
+    return;
+  }
+  c->close_status = why;
+  c->close_delay = delay;
+  (void)opamp__buf_set(&c->close_text, text.ptr, text.len);
+  c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_STOP_TIMEOUT);
+  enter(c, OPAMP__CLOSING);
+  opamp__act(c, close);
+}
+
+/* What a WebSocket in CLOSING was closed for. */
+static void finish_close(opamp__core *c) {
+  opamp_str text = {(const char *)c->close_text.ptr, c->close_text.len};
+  opamp__in_closed why = {
+      .why = c->close_status, .text = text, .retry_after_ms = -1};
+  if (!c->running) {
+    stopped(c, "stopped");
+    return;
+  }
+  fail(c, &why, c->close_delay);
+  opamp__buf_free(&c->close_text);
+}
+
+/* --- redirects (HTTP-9) ------------------------------------------------------
+ */
+
+static bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 307 || status == 308;
+}
+
+/* Follows, or says why not. */
+static bool redirected(opamp__core *c, const opamp__in_closed *why,
+                       opamp__in_closed *refused) {
+  opamp__url next;
+  *refused = *why;
+  refused->why = OPAMP_ERR_REDIRECT;
+  if (why->location.len == 0) {
+    refused->text = OPAMP__LIT("redirect without a Location");
+  } else if (c->redirects >= opamp__opt(c, OPAMP_OPT_MAX_REDIRECTS)) {
+    refused->text = OPAMP__LIT("too many redirects");
+  } else if (opamp__url_resolve(&next, opamp__session_url(c), why->location) !=
+             OPAMP_OK) {
+    refused->text = OPAMP__LIT("redirect to an address that is not usable");
+  } else if (opamp__session_url(c)->tls && !next.tls) {
+    refused->text = OPAMP__LIT("redirect from TLS to plain text");
+    opamp__url_free(&next);
+  } else if (next.websocket != c->duplex) {
+    refused->text = OPAMP__LIT("redirect to another kind of transport");
+    opamp__url_free(&next);
+  } else {
+    opamp__emit_log(c, OPAMP_LOG_INFO, "redirected (%d) to %s",
+                    why->http_status, next.text);
+    /* The URL in an OPEN action is borrowed until the next feed, so the old
+     * target may go now. */
+    opamp__url_free(&c->target);
+    c->target = next;
+    c->target_permanent = why->http_status == 301 || why->http_status == 308;
+    c->redirects++;
+    return true;
+  }
+  return false;
+}
+
+/* The same request, to where the server pointed. */
+static void follow(opamp__core *c) {
+  if (c->duplex) {
+    dial(c);
+    return;
+  }
+  c->busy = false;
+  c->sent--;
+  opamp__rows_lost(c);
+  opamp__customs_lost(c);
+  c->frame_repeat = true;
+  c->reopen = true;
+}
+
+/* --- inputs ------------------------------------------------------------------
+ */
+
+void opamp__session_start(opamp__core *c) {
+  if (c->running) return;
+  if (c->state != OPAMP__IDLE) {
+    c->restart = true; /* the stop under way ends first */
+    return;
+  }
+  c->running = true;
+  c->stop_silent = c->disconnect_sent = false;
+  c->attempt = c->failures = c->throttles = c->redirects = 0;
+  forget_connection(c);
+  if (!c->duplex) opamp__session_full_state(c);
+  attempt(c);
+}
+
+void opamp__session_stop(opamp__core *c, bool silent) {
+  if (!c->running || c->state == OPAMP__IDLE) {
+    c->restart = false;
+    return;
+  }
+  c->running = false;
+  c->stop_silent = silent;
+  c->stop_until = c->now + opamp__opt(c, OPAMP_OPT_STOP_TIMEOUT);
+  switch (c->state) {
+    case OPAMP__OPENING:
+      /* A request in flight may yet make it a connection worth ending well. */
+      if (!c->duplex && c->busy && !silent) break;
+      if (c->duplex) abort_connection(c);
+      stopped(c, "stopped while connecting");
+      return;
+    case OPAMP__WAITING:
+      stopped(c, "stopped while waiting");
+      return;
+    default:
+      if (!silent) break;
+      if (c->duplex) abort_connection(c);
+      stopped(c, "stopped");
+      return;
+  }
+  enter(c, c->state);
+}
+
+void opamp__session_opened(opamp__core *c) {
+  opamp_event *e;
+  if (!c->duplex) { /* the request leaves now */
+    c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_REQUEST_TIMEOUT);
+    return;
+  }
+  if (c->state != OPAMP__OPENING) return;
+  c->phase_until = OPAMP__NEVER;
+  c->opened_at = c->last_rx = c->now;
+  c->sent = c->answered = 0;
+  c->attempt = 0;
+  c->view.counters[OPAMP_COUNT_CONNECTS]++;
+  enter(c, OPAMP__OPEN);
+  e = opamp__emit_new(c, OPAMP_EVENT_CONNECTED);
+  if (e != NULL)
+    (void)opamp__event_set_text(e, opamp__str(opamp__session_url(c)->text));
+  opamp__emit(c, e);
+  opamp__session_full_state(c);
+}
+
+void opamp__session_written(opamp__core *c) {
+  opamp__action close = {.kind = OPAMP__DO_CLOSE, .code = 1000};
+  if (!c->duplex) return;
+  c->busy = false;
+  if (c->frame.cap > FRAME_KEEP) opamp__buf_free(&c->frame);
+  if (c->state != OPAMP__OPEN || !c->frame_final) return;
+  c->disconnect_sent = true;
+  c->frame_final = false;
+  enter(c, OPAMP__CLOSING);
+  opamp__act(c, close);
+}
+
+/* Over HTTP: the message with AgentDisconnect was answered. */
+void opamp__session_finished(opamp__core *c) {
+  c->disconnect_sent = true;
+  c->frame_final = false;
+  stopped(c, "stopped");
+}
+
+/* A valid message arrived: over HTTP that is the connection. */
+void opamp__session_answered(opamp__core *c) {
+  opamp_event *e;
+  c->valid_message = true;
+  c->credentials_asked = false;
+  c->redirects = 0;
+  if (c->duplex) return;
+  c->phase_until = OPAMP__NEVER;
+  if (!c->target_permanent) go_home(c);
+  if (c->state != OPAMP__OPENING) return;
+  c->opened_at = c->now;
+  c->attempt = 0;
+  c->view.counters[OPAMP_COUNT_CONNECTS]++;
+  enter(c, OPAMP__OPEN);
+  e = opamp__emit_new(c, OPAMP_EVENT_CONNECTED);
+  if (e != NULL)
+    (void)opamp__event_set_text(e, opamp__str(opamp__session_url(c)->text));
+  opamp__emit(c, e);
+}
+
+/* 413: over HTTP it is the answer to one request, whose rows are refused. */
+static bool too_large(opamp__core *c, const opamp__in_closed *why) {
+  return !c->duplex && why->http_status == 413 &&
+         opamp__rows_refused(c, c->sent, OPAMP__LIT("413 Content Too Large"));
+}
+
+void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
+  opamp__in_closed refused = *why;
+  bool parts = false;
+  switch (c->state) {
+    case OPAMP__IDLE:
+    case OPAMP__WAITING:
+      return;
+    case OPAMP__CLOSING:
+      finish_close(c);
+      return;
+    default:
+      break;
+  }
+  if (is_redirect(why->http_status)) {
+    if (redirected(c, why, &refused)) {
+      follow(c);
+      return;
+    }
+  } else if (why->why == OPAMP_ERR_LIMIT || why->why == OPAMP_ERR_TEXT_FRAME ||
+             why->why == OPAMP_ERR_FRAME) {
+    opamp__emit_bad_message(c, why->why, why->text);
+  }
+  /* Over HTTP the next attempt is the same request, bytes and number. */
+  if (!c->duplex && c->busy) c->frame_repeat = true;
+  parts = too_large(c, why);
+  if (parts) c->failures = 0;
+  if (parts || c->frame_final) c->frame_repeat = false;
+  fail(c, &refused,
+       parts ? (int64_t)opamp__opt(c, OPAMP_OPT_BACKOFF_MIN) : INT64_C(-1));
+}
+
+void opamp__session_headers(opamp__core *c) {
+  opamp__rows_unpark(c);
+  c->reopen = !c->duplex;
+  if (c->state == OPAMP__WAITING && c->credentials_asked) attempt(c);
+}
+
+/* --- deadlines: one act and one deadline for each state
+ * ----------------------- */
+
+bool opamp__session_can_send(const opamp__core *c) {
+  if (c->busy) return false;
+  if (c->now < c->hold_until && c->running) return false;
+  if (!c->running && c->stop_silent) return false;
+  if (c->duplex) return c->state == OPAMP__OPEN && !c->frame_final;
+  if (!c->running) return c->state == OPAMP__OPEN;
+  return c->state == OPAMP__OPEN || c->state == OPAMP__OPENING;
+}
+
+static uint64_t pong_deadline(const opamp__core *c) {
+  if (c->ping_at == OPAMP__NEVER) return OPAMP__NEVER;
+  return c->ping_at + opamp__opt(c, OPAMP_OPT_PONG_TIMEOUT);
+}
+
+static uint64_t ping_due(const opamp__core *c) {
+  uint64_t interval = opamp__opt(c, OPAMP_OPT_PING_INTERVAL);
+  if (interval == 0 || c->ping_at != OPAMP__NEVER) return OPAMP__NEVER;
+  return c->last_rx + interval;
+}
+
+static uint64_t response_deadline(const opamp__core *c) {
+  if (c->sent <= c->answered) return OPAMP__NEVER;
+  return c->progress_at + opamp__opt(c, OPAMP_OPT_RESPONSE_TIMEOUT);
+}
+
+uint64_t opamp__session_deadline(const opamp__core *c) {
+  uint64_t at = c->phase_until;
+  if (c->state == OPAMP__IDLE) return OPAMP__NEVER;
+  if (c->state == OPAMP__WAITING) return c->retry_at;
+  if (!c->running) at = opamp__min64(at, c->stop_until);
+  if (c->state != OPAMP__OPEN || !c->duplex) return at;
+  at = opamp__min64(at, pong_deadline(c));
+  at = opamp__min64(at, ping_due(c));
+  return opamp__min64(at, response_deadline(c));
+}
+
+static void time_out(opamp__core *c, opamp_str text) {
+  opamp__in_closed why = {
+      .why = OPAMP_ERR_TIMEOUT, .text = text, .retry_after_ms = -1};
+  abort_connection(c);
+  if (!c->duplex && c->busy && !c->frame_final) c->frame_repeat = true;
+  fail(c, &why, -1);
+}
+
+static void tick_opening(opamp__core *c) {
+  if (c->now >= c->phase_until)
+    time_out(c, c->duplex ? OPAMP__LIT("connect timeout")
+                          : OPAMP__LIT("request timeout"));
+}
+
+static void tick_open(opamp__core *c) {
+  opamp__action ping = {.kind = OPAMP__DO_PING};
+  if (c->now >= c->phase_until) {
+    time_out(c, OPAMP__LIT("request timeout"));
+  } else if (!c->duplex) {
+    return;
+  } else if (c->now >= response_deadline(c)) {
+    time_out(c, OPAMP__LIT("the server does not answer (response timeout)"));
+  } else if (c->now >= pong_deadline(c)) {
+    time_out(c, OPAMP__LIT("no answer to a ping (pong timeout)"));
+  } else if (c->now >= ping_due(c)) {
+    c->ping_at = c->now;
+    opamp__act(c, ping);
+  }
+}
+
+static void tick_closing(opamp__core *c) {
+  if (c->now < c->phase_until) return;
+  abort_connection(c);
+  finish_close(c);
+}
+
+void opamp__session_tick(opamp__core *c) {
+  if (c->state != OPAMP__IDLE && c->state != OPAMP__WAITING && !c->running &&
+      c->now >= c->stop_until) {
+    if (c->duplex) abort_connection(c);
+    stopped(c, "stop timeout");
+    return;
+  }
+  switch (c->state) {
+    case OPAMP__OPENING:
+      tick_opening(c);
+      break;
+    case OPAMP__OPEN:
+      tick_open(c);
+      break;
+    case OPAMP__WAITING:
+      if (c->now >= c->retry_at) attempt(c);
+      break;
+    case OPAMP__CLOSING:
+      tick_closing(c);
+      break;
+    case OPAMP__IDLE:
+      break;
+  }
+}
