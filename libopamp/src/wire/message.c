@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/message.h"
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "wire/guard.h"
+#include "wire/pack.h"
+
+enum { NEW_HINT = 256, PARSE_HINT_MAX = 4096 };
+
+ProtobufCMessage *opamp__pb_new(const ProtobufCMessageDescriptor *d,
+                                opamp__arena *a) {
+  ProtobufCMessage *pb = opamp__arena_alloc(a, d->sizeof_message);
+  if (pb != NULL) d->message_init(pb);
+  return pb;
+}
+
+opamp_status opamp_msg_new(opamp_msg **out, int type) {
+  const ProtobufCMessageDescriptor *d = opamp__type_desc(type);
+  *out = NULL;
+  if (d == NULL)
+    return opamp__fail(OPAMP_ERR_INVALID, "no message type %d", type);
+  opamp__arena *a = opamp__arena_new(NEW_HINT, SIZE_MAX);
+  if (a == NULL) return opamp__nomem();
+  ProtobufCMessage *pb = opamp__pb_new(d, a);
+  if (pb == NULL) {
+    opamp__arena_free(a);
+    return opamp__nomem();
+  }
+  a->root = pb;
+  *out = opamp__msg_of(pb);
+  return OPAMP_OK;
+}
+
+void opamp_msg_free(opamp_msg *m) {
+  if (m == NULL) return;
+  opamp__arena *a = opamp__arena_of(m);
+  /* Freeing a sub-message is a mistake that must not cost the root. */
+  if (a->root == m) opamp__arena_free(a);
+}
+
+/* --- unpacking --------------------------------------------------------------
+ */
+
+static void *unpack_alloc(void *arena, size_t n) {
+  return opamp__arena_alloc(arena, n);
+}
+
+static void unpack_free(void *arena, void *p) {
+  opamp__arena_drop(arena, p);
+}
+
+static opamp_status why(const opamp__arena *a,
+                        const ProtobufCMessageDescriptor *d) {
+  if (a->starved) return opamp__nomem();
+  if (a->over)
+    return opamp__fail(OPAMP_ERR_LIMIT, "%s: it takes too much memory",
+                       d->short_name);
+  return opamp__fail(OPAMP_ERR_DECODE, "%s: cannot be decoded", d->short_name);
+}
+
+/* Unpacks what has passed the guard, or was packed here. */
+static opamp_status unpack(opamp_msg **out, const ProtobufCMessageDescriptor *d,
+                           opamp_bytes wire, const opamp__scan *scan,
+                           size_t cap) {
+  size_t hint = scan->heap < PARSE_HINT_MAX ? scan->heap : PARSE_HINT_MAX;
+  opamp__arena *a = opamp__arena_new(hint, cap);
+  if (a == NULL) return opamp__nomem();
+  ProtobufCAllocator allocator = {unpack_alloc, unpack_free, a};
+  ProtobufCMessage *pb =
+      protobuf_c_message_unpack(d, &allocator, wire.len, wire.ptr);
+  if (pb == NULL || (scan->nested && !opamp__maps_settle(pb, a))) {
+    opamp_status s = why(a, d);
+    opamp__arena_free(a);
+    return s;
+  }
+  a->root = pb;
+  a->cap = SIZE_MAX;
+  *out = opamp__msg_of(pb);
+  return OPAMP_OK;
+}
+
+opamp_status opamp__msg_parse(opamp_msg **out, int type, opamp_bytes wire,
+                              const opamp__limits *limits) {
+  static const uint8_t nothing;
+  const ProtobufCMessageDescriptor *d = opamp__type_desc(type);
+  opamp__scan scan;
+  *out = NULL;
+  if (d == NULL)
+    return opamp__fail(OPAMP_ERR_INVALID, "no message type %d", type);
+  if (wire.len == 0) wire.ptr = &nothing;
+  opamp_status s = opamp__guard(d, wire, limits, &scan);
+  return s == OPAMP_OK ? unpack(out, d, wire, &scan, limits->heap) : s;
+}
+
+opamp_status opamp_msg_parse(opamp_msg **out, int type, opamp_bytes wire) {
+  return opamp__msg_parse(out, type, wire, &opamp__limits_default);
+}
+
+/* Through the wire form: what was built here needs no guard, and its size is
+ * the caller's affair. */
+opamp_status opamp_msg_dup(opamp_msg **out, const opamp_msg *m) {
+  opamp__buf packed = {0};
+  *out = NULL;
+  if (m == NULL) return opamp__fail(OPAMP_ERR_INVALID, "no message to copy");
+  const ProtobufCMessageDescriptor *d = opamp__pb_const(m)->descriptor;
+  opamp_status s = opamp__pack(opamp__pb_const(m), false, &packed);
+  if (s == OPAMP_OK) {
+    opamp__scan scan = {packed.len + d->sizeof_message, true};
+    s = unpack(out, d, opamp__buf_bytes(&packed), &scan, SIZE_MAX);
+  }
+  opamp__buf_wipe_free(&packed);
+  return s;
+}
