@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <limits.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "runtime/reactor_uv.h"
+#include "runtime/runtime.h"
+
+/* --- one at a time
+ * --------------------------------------------------------------- */
+
+bool opamp__loop_drive(opamp_loop *l) {
+  bool ok;
+  opamp__lock(l);
+  ok = !l->driven;
+  if (ok) {
+    l->driven = true;
+    l->driver = pthread_self();
+  }
+  opamp__unlock(l);
+  return ok;
+}
+
+void opamp__loop_undrive(opamp_loop *l) {
+  bool finish;
+  opamp__lock(l);
+  finish = l->free_pending && !l->closed;
+  if (!finish) l->driven = false;
+  opamp__unlock(l);
+  if (finish) opamp__loop_finish(l);
+}
+
+/* --- what waits
+ * --------------------------------------------------------------------- */
+
+void opamp__loop_mark(opamp_loop *l, opamp_client *c) {
+  if (!c->dirty) {
+    c->dirty = true;
+    c->next_dirty = NULL;
+    if (l->dirty_tail != NULL)
+      l->dirty_tail->next_dirty = c;
+    else
+      l->dirty_head = c;
+    l->dirty_tail = c;
+  }
+  /* Whoever drives looks at the list before it waits. */
+  if (l->driven && pthread_equal(l->driver, pthread_self())) return;
+  if (l->wake_sent || l->closed) return;
+  l->wake_sent = true;
+  opamp__reactor_wake(l->reactor);
+}
+
+static opamp_client *next_dirty(opamp_loop *l) {
+  opamp_client *c = l->dirty_head;
+  if (c == NULL) return NULL;
+  l->dirty_head = c->next_dirty;
+  if (l->dirty_head == NULL) l->dirty_tail = NULL;
+  c->dirty = false;
+  return c;
+}
+
+static void unlink_client(opamp_loop *l, opamp_client *c) {
+  if (c->prev != NULL)
+    c->prev->next = c->next;
+  else
+    l->clients = c->next;
+  if (c->next != NULL) c->next->prev = c->prev;
+}
+
+/* Outside of the reactor's own steps a write to a dead socket must not raise
+ * SIGPIPE either; the loop's own thread has all signals blocked. */
+static bool hold_sigpipe(const opamp_loop *l, opamp__sigpipe *s) {
+  if (l->has_thread) return false;
+  opamp__sigpipe_hold(s);
+  return true;
+}
+
+static void drain(opamp_loop *l) {
+  opamp_client *c;
+  opamp__lock(l);
+  while ((c = next_dirty(l)) != NULL) {
+    opamp__command *list = NULL;
+    bool freed = atomic_load(&c->freed);
+    if (freed)
+      unlink_client(l, c);
+    else
+      list = opamp__inbox_take(&c->inbox, c->held > 0 || c->in_callback > 0);
+    opamp__unlock(l);
+    if (freed) {
+      opamp__client_take_down(c);
+      opamp__client_unref(c);
+    } else if (list != NULL) {
+      opamp__client_serve(c, list);
+    }
+    opamp__lock(l);
+  }
+  opamp__unlock(l);
+}
+
+void opamp__loop_drain(opamp_loop *l) {
+  opamp__sigpipe pipe;
+  bool any, held;
+  opamp__lock(l);
+  l->wake_sent = false;
+  any = l->dirty_head != NULL;
+  held = any && hold_sigpipe(l, &pipe);
+  opamp__unlock(l);
+  if (any) drain(l);
+  if (held) opamp__sigpipe_release(&pipe);
+}
+
+/* --- what is due
+ * ---------------------------------------------------------------------- */
+
+static opamp_client *client_of(opamp__heap_node *n) {
+  return (opamp_client *)(void *)((char *)n - offsetof(opamp_client, deadline));
+}
+
+static uint64_t first_deadline(opamp_loop *l) {
+  const opamp__heap_node *n;
+  uint64_t at;
+  opamp__lock(l);
+  n = opamp__heap_first(&l->deadlines);
+  at = n == NULL ? UINT64_MAX : n->at;
+  opamp__unlock(l);
+  return at;
+}
+
+static opamp_client *next_due(opamp_loop *l, uint64_t now) {
+  opamp__heap_node *n;
+  opamp__lock(l);
+  n = opamp__heap_first(&l->deadlines);
+  if (n != NULL && n->at > now) n = NULL;
+  opamp__unlock(l);
+  return n == NULL ? NULL : client_of(n);
+}
+
+static void run_due(opamp_loop *l) {
+  uint64_t now = opamp__now_ms();
+  opamp_client *c = next_due(l, now);
+  opamp__sigpipe pipe;
+  bool held;
+  if (c == NULL) return;
+  opamp__lock(l);
+  held = hold_sigpipe(l, &pipe);
+  opamp__unlock(l);
+  for (; c != NULL; c = next_due(l, now)) opamp__client_tick(c);
+  if (held) opamp__sigpipe_release(&pipe);
+}
+
+/* In how many ms the first deadline comes: -1 never. */
+static int64_t until_due(opamp_loop *l) {
+  uint64_t at = first_deadline(l), now = opamp__now_ms();
+  if (at >= OPAMP__DEADLINE_NONE) return -1;
+  return at <= now ? 0 : (int64_t)(at - now);
+}
+
+static int64_t sooner(int64_t a, int64_t b) {
+  if (a < 0) return b;
+  if (b < 0) return a;
+  return a < b ? a : b;
+}
+
+/* --- steps
+ * ------------------------------------------------------------------------------
+ */
+
+void opamp__loop_step(opamp_loop *l, int64_t timeout_ms) {
+  int64_t wait;
+  opamp__loop_drain(l);
+  run_due(l);
+  opamp__lock(l);
+  /* What has just become an event is not to be waited upon. */
+  if (opamp__events_wait(l) && !l->has_thread) timeout_ms = 0;
+  if (l->dirty_head != NULL) timeout_ms = 0;
+  opamp__unlock(l);
+  wait = sooner(timeout_ms, until_due(l));
+  opamp__reactor_step(l->reactor, wait > INT_MAX ? INT_MAX : (int)wait);
+  opamp__loop_drain(l);
+  run_due(l);
+}
+
+/* Steps until an event waits, someone wakes the loop, or the time is over. */
+static void step_until(opamp_loop *l, int timeout_ms) {
+  uint64_t begun = opamp__now_ms();
+  for (;;) {
+    int64_t left = timeout_ms;
+    bool done;
+    if (timeout_ms > 0) {
+      uint64_t spent = opamp__now_ms() - begun;
+      left = spent >= (uint64_t)timeout_ms ? 0 : timeout_ms - (int64_t)spent;
+    }
+    if (atomic_load(&l->woken)) left = 0;
+    opamp__loop_step(l, left);
+    opamp__lock(l);
+    done = opamp__events_wait(l) || l->free_pending;
+    opamp__unlock(l);
+    if (atomic_exchange(&l->woken, false) || done || left == 0) return;
+  }
+}
+
+static opamp_status begin_poll(opamp_loop *l) {
+  bool inside;
+  if (opamp__forked(l)) return OPAMP_ERR_FORKED;
+  opamp__lock(l);
+  inside = opamp__in_callback(l);
+  opamp__unlock(l);
+  if (inside) return opamp__fail(OPAMP_ERR_STATE, "poll: called in a callback");
+  if (!opamp__loop_drive(l))
+    return opamp__fail(OPAMP_ERR_BUSY, "poll: another thread drives the loop");
+  return OPAMP_OK;
+}
+
+int opamp_loop_poll(opamp_loop *l, int timeout_ms) {
+  opamp_status status = begin_poll(l);
+  int waiting;
+  if (status != OPAMP_OK) return status;
+  opamp__loop_ref(l);
+  step_until(l, timeout_ms);
+  if (opamp__dispatch(l) > 0) opamp__loop_drain(l);
+  opamp__lock(l);
+  waiting = l->events.len > INT_MAX ? INT_MAX : (int)l->events.len;
+  if (l->free_pending) waiting = 0;
+  opamp__unlock(l);
+  opamp__loop_undrive(l);
+  opamp__loop_unref(l);
+  return waiting;
+}
+
+int opamp_loop_timeout_ms(opamp_loop *l) {
+  bool now;
+  int64_t ms;
+  if (opamp__forked(l)) return -1;
+  opamp__lock(l);
+  now =
+      opamp__events_wait(l) || l->dirty_head != NULL || atomic_load(&l->woken);
+  opamp__unlock(l);
+  if (now) return 0;
+  ms = sooner(until_due(l), opamp__reactor_timeout(l->reactor));
+  return ms > INT_MAX ? INT_MAX : (int)ms;
+}

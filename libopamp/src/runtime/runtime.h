@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_RUNTIME_RUNTIME_H
+#define OPAMP_RUNTIME_RUNTIME_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "base/heap.h"
+#include "core/core.h"
+#include "opamp/client.h"
+#include "runtime/inbox.h"
+#include "runtime/snapshot.h"
+#include "transport/transport.h"
+
+/* What the files of the runtime share.
+ *
+ *   options.c     opamp_options; snapshot.c its content, shared by clients
+ *   loop.c        a loop's life; drive.c steps and poll; thread.c its thread
+ *   queue.c       the events that wait, and which are dropped
+ *   events.c      one event: reading, answering; dispatch.c callbacks
+ *   client.c      a client's life; set.c and get.c its setters and getters
+ *   inbox.c       inputs that wait for the loop
+ *   glue.c        one client's core, transport and clock together
+ *
+ * One mutex per loop guards what threads share: inboxes, event queues, the
+ * deadlines, and of every client the part marked so. It is held for a few
+ * instructions only and never across a call of the core, the transport or the
+ * application. Everything else belongs to the thread that drives the loop, of
+ * which there is one at a time (opamp__loop_drive). */
+
+/* Events that wait, linked through next and prev, in order of arrival. */
+typedef struct opamp__queue {
+  opamp_event *head, *tail;
+  size_t len;
+} opamp__queue;
+
+/* What bounds an event's stay in the queue. */
+typedef enum opamp__bound {
+  OPAMP__BOUND_NONE = -1, /* at most one per client and kind, or never lost */
+  OPAMP__BOUND_CUSTOM,
+  OPAMP__BOUND_LOG,
+  OPAMP__BOUND_TRACE,
+  OPAMP__BOUND_OTHER,
+  OPAMP__BOUNDS
+} opamp__bound;
+
+enum { OPAMP__LOG_QUEUE = 256 }; /* records per loop */
+
+struct opamp_loop {
+  /* The caller's, each client's and each running call's. */
+  atomic_uint refs;
+  atomic_bool woken; /* opamp_loop_wake; also set by signal handlers */
+  atomic_ullong random;
+  pid_t pid;
+  opamp__reactor *reactor;
+  opamp__transport *transport;
+
+  pthread_mutex_t mutex;
+  pthread_cond_t event_came;
+  /* Under the mutex from here on. */
+  bool driven;       /* by the thread `driver` */
+  bool dispatching;  /* the thread `dispatcher` may be inside a callback */
+  bool free_pending; /* opamp_loop_free while driven */
+  bool closed;       /* only the memory is left, for events that are out */
+  bool has_thread, quit;
+  bool wake_sent; /* since the inboxes were emptied last */
+  pthread_t driver, dispatcher, thread;
+  int event_fd; /* -1 until asked for */
+  opamp__heap deadlines;
+  opamp_client *clients;                 /* all, for opamp_loop_free */
+  opamp_client *dirty_head, *dirty_tail; /* those with something to do */
+  opamp__queue events;                   /* for opamp_loop_next_event */
+  opamp__queue calls;                    /* for callbacks */
+  size_t logs;
+};
+
+typedef struct opamp__callbacks {
+  opamp_callbacks table;
+  void *user_data;
+} opamp__callbacks;
+
+/* Events of a client that wait or were dropped; made on first need. */
+typedef struct opamp__mailbox {
+  opamp_event *head; /* through sibling, oldest first */
+  uint32_t waiting[OPAMP__BOUNDS];
+  uint32_t dropped[OPAMP__BOUNDS]; /* since the last DROPPED event */
+  uint64_t dropped_total;
+} opamp__mailbox;
+
+struct opamp_client {
+  /* The caller's, and each of its events'. */
+  atomic_uint refs;
+  atomic_bool freed;
+  bool own_loop;
+  opamp_loop *loop;
+  opamp__snapshot *options;
+  _Atomic(void *) user_data;
+
+  /* Of the thread that drives. */
+  opamp__core_config config;
+  opamp__core *core;
+  opamp__conn *conn;
+  opamp__headers *headers;  /* NULL: those of the options */
+  opamp__command *deferred; /* said by the transport while busy */
+  bool busy;                /* between feed and the last action */
+  bool conn_broken;         /* CLOSED could not be kept: no memory */
+  bool credentials;         /* the headers may go to the present URL */
+  uint32_t customs_fed;
+
+  /* Under the mutex of the loop. */
+  bool dirty, started;
+  uint32_t held, in_callback;
+  opamp__inbox inbox;
+  opamp__heap_node deadline;
+  opamp_client *next, *prev, *next_dirty;
+  opamp__mailbox mailbox;
+  opamp__callbacks *callbacks;
+  opamp_msg *declared;     /* CustomCapabilities */
+  uint32_t customs_posted; /* not seen in view.customs yet */
+  uint64_t capabilities;   /* as the application set them last */
+  uint64_t made_at;
+  uint64_t retry_at; /* memory lacked: when the inbox is tried again */
+  opamp__core_view view;
+  opamp__url url; /* in use; text is NULL: that of the options */
+  char *last_error;
+  opamp__buf config_hash;
+};
+
+/* --- loop.c ------------------------------------------------------------------
+ */
+
+/* A deadline that never comes. Its node stays in the heap, so that setting it
+ * later needs no memory. */
+#define OPAMP__DEADLINE_NONE (UINT64_MAX - 1)
+
+uint64_t opamp__now_ms(void);
+uint64_t opamp__random64(void *loop);
+bool opamp__forked(const opamp_loop *l);
+void opamp__loop_ref(opamp_loop *l);
+void opamp__loop_unref(opamp_loop *l);
+static inline void opamp__lock(opamp_loop *l) {
+  pthread_mutex_lock(&l->mutex);
+}
+static inline void opamp__unlock(opamp_loop *l) {
+  pthread_mutex_unlock(&l->mutex);
+}
+
+/* Takes it all down; by the thread that drives, for undrive. */
+void opamp__loop_finish(opamp_loop *l);
+
+/* --- drive.c -----------------------------------------------------------------
+ */
+
+/* Makes this thread the one that drives; false when there is one already. Ends
+ * with undrive, which also frees the loop when that was asked for meanwhile. */
+bool opamp__loop_drive(opamp_loop *l);
+void opamp__loop_undrive(opamp_loop *l);
+/* One round: what waits, what is due, then the reactor for up to timeout_ms. */
+void opamp__loop_step(opamp_loop *l, int64_t timeout_ms);
+/* Feeds what waits in inboxes, and takes down clients that were freed. */
+void opamp__loop_drain(opamp_loop *l);
+/* Under the mutex: marks a client for the next drain and wakes the loop. */
+void opamp__loop_mark(opamp_loop *l, opamp_client *c);
+
+/* --- queue.c -----------------------------------------------------------------
+ */
+
+/* Takes over the event. */
+void opamp__queue_push(opamp_client *c, opamp_event *e);
+/* Under the mutex: the oldest event; NULL. */
+opamp_event *opamp__queue_pop(opamp__queue *q);
+/* Under the mutex: takes out all events of a client, linked through next. */
+opamp_event *opamp__queue_purge(opamp_client *c);
+/* Frees a list linked through next, without answering anything. */
+void opamp__events_discard(opamp_event *list);
+/* Under the mutex: whether any event waits. */
+bool opamp__events_wait(const opamp_loop *l);
+
+/* --- dispatch.c --------------------------------------------------------------
+ */
+
+/* Runs the callbacks of the events that wait; how many. */
+int opamp__dispatch(opamp_loop *l);
+/* Under the mutex: whether this thread is inside a callback of the loop. */
+bool opamp__in_callback(const opamp_loop *l);
+
+/* --- client.c, set.c
+ * ---------------------------------------------------------- */
+
+void opamp__client_ref(opamp_client *c);
+void opamp__client_unref(opamp_client *c);
+/* Hands a command, taken over, to the loop. NULL is OPAMP_ERR_NOMEM. */
+opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd);
+
+/* --- glue.c: the thread that drives
+ * -------------------------------------------- */
+
+/* Feeds a list of commands (taken over), performs what follows. */
+void opamp__client_serve(opamp_client *c, opamp__command *list);
+void opamp__client_tick(opamp_client *c);
+/* Ends the connection and frees all but what events need. */
+void opamp__client_take_down(opamp_client *c);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "core/numbers.h"
+#include "runtime/runtime.h"
+#include "wire/wire.h"
+
+/* Setters pack in the caller's thread and leave a command in the inbox. */
+
+opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd) {
+  opamp_loop *l = c->loop;
+  opamp__command *old;
+  if (cmd == NULL) return opamp__nomem();
+  if (opamp__forked(l)) {
+    opamp__command_free(cmd);
+    return OPAMP_ERR_FORKED;
+  }
+  opamp__lock(l);
+  if (atomic_load(&c->freed)) {
+    old = cmd;
+  } else {
+    old = opamp__inbox_put(&c->inbox, cmd);
+    opamp__loop_mark(l, c);
+  }
+  opamp__unlock(l);
+  if (old != cmd) {
+    opamp__command_free(old);
+    return OPAMP_OK;
+  }
+  opamp__command_free(cmd);
+  return opamp__fail(OPAMP_ERR_STATE, "the client is gone");
+}
+
+/* --- state
+ * ------------------------------------------------------------------------ */
+
+static opamp_status packed(opamp__command **out, int field, int type,
+                           const opamp_msg *m) {
+  opamp__command *cmd;
+  opamp_status status = OPAMP_OK;
+  *out = NULL;
+  if (m != NULL && opamp_msg_type(m) != type)
+    return opamp__fail(OPAMP_ERR_TYPE, "a %s is needed, this is a %s",
+                       opamp_msg_type_name(type),
+                       opamp_msg_type_name(opamp_msg_type(m)));
+  cmd = opamp__command_new(OPAMP__IN_SET);
+  if (cmd == NULL) return opamp__nomem();
+  cmd->in.field = field;
+  if (m != NULL) status = opamp__msg_pack_canonical(m, &cmd->value);
+  if (status != OPAMP_OK) {
+    opamp__command_free(cmd);
+    return status;
+  }
+  *out = cmd;
+  return OPAMP_OK;
+}
+
+static opamp_status set(opamp_client *c, int field, int type,
+                        const opamp_msg *m) {
+  opamp__command *cmd;
+  opamp_status status = packed(&cmd, field, type, m);
+  return status == OPAMP_OK ? opamp__client_post(c, cmd) : status;
+}
+
+opamp_status opamp_client_set_description(opamp_client *c, const opamp_msg *m) {
+  return set(c, OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION,
+             OPAMP_MSG_AGENT_DESCRIPTION, m);
+}
+
+opamp_status opamp_client_set_health(opamp_client *c, const opamp_msg *m) {
+  return set(c, OPAMP_AGENT_TO_SERVER_HEALTH, OPAMP_MSG_COMPONENT_HEALTH, m);
+}
+
+opamp_status opamp_client_set_effective_config(opamp_client *c,
+                                               const opamp_msg *m) {
+  return set(c, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG,
+             OPAMP_MSG_EFFECTIVE_CONFIG, m);
+}
+
+opamp_status opamp_client_set_package_statuses(opamp_client *c,
+                                               const opamp_msg *m) {
+  return set(c, OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES,
+             OPAMP_MSG_PACKAGE_STATUSES, m);
+}
+
+opamp_status opamp_client_set_available_components(opamp_client *c,
+                                                   const opamp_msg *m) {
+  opamp__command *cmd;
+  uint8_t hash[32];
+  opamp_status status = packed(&cmd, OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS,
+                               OPAMP_MSG_AVAILABLE_COMPONENTS, m);
+  if (status != OPAMP_OK) return status;
+  if (m != NULL &&
+      opamp_msg_bytes(m, OPAMP_AVAILABLE_COMPONENTS_HASH, 0).len == 0) {
+    opamp__sha256(opamp__buf_bytes(&cmd->value), hash);
+    if (!opamp__put_bytes(&cmd->value, OPAMP_AVAILABLE_COMPONENTS_HASH,
+                          (opamp_bytes){hash, sizeof hash})) {
+      opamp__command_free(cmd);
+      return opamp__nomem();
+    }
+  }
+  return opamp__client_post(c, cmd);
+}
+
+opamp_status opamp_client_set_custom_capabilities(opamp_client *c,
+                                                  const opamp_msg *m) {
+  opamp__command *cmd;
+  opamp_msg *copy = NULL, *old;
+  opamp_status status = packed(&cmd, OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES,
+                               OPAMP_MSG_CUSTOM_CAPABILITIES, m);
+  if (status != OPAMP_OK) return status;
+  if (m != NULL) status = opamp_msg_dup(&copy, m);
+  if (status != OPAMP_OK) {
+    opamp__command_free(cmd);
+    return status;
+  }
+  status = opamp__client_post(c, cmd);
+  if (status != OPAMP_OK) {
+    opamp_msg_free(copy);
+    return status;
+  }
+  opamp__lock(c->loop);
+  old = c->declared;
+  c->declared = copy;
+  opamp__unlock(c->loop);
+  opamp_msg_free(old);
+  return OPAMP_OK;
+}
+
+opamp_status opamp_client_set_capabilities(opamp_client *c,
+                                           uint64_t capabilities) {
+  opamp__command *cmd = opamp__command_new(OPAMP__IN_CAPABILITIES);
+  opamp_status status;
+  capabilities |= OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS;
+  if (cmd != NULL) cmd->in.number = capabilities;
+  status = opamp__client_post(c, cmd);
+  if (status != OPAMP_OK) return status;
+  opamp__lock(c->loop);
+  c->capabilities = capabilities;
+  opamp__unlock(c->loop);
+  return OPAMP_OK;
+}
+
+static opamp_status set_status(opamp_client *c, int field, opamp_bytes hash,
+                               int status, const char *error) {
+  size_t len = error == NULL ? 0 : strlen(error);
+  opamp__command *cmd;
+  /* Both enumerations have the same three values. */
+  if (status < OPAMP_REMOTE_CONFIG_STATUSES_APPLIED ||
+      status > OPAMP_REMOTE_CONFIG_STATUSES_FAILED)
+    return opamp__fail(OPAMP_ERR_INVALID, "%d is no status", status);
+  if (len > 0 && !opamp__utf8_valid((const uint8_t *)error, len))
+    return opamp__fail(OPAMP_ERR_UTF8, "status: the error is not UTF-8");
+  cmd = opamp__command_new(OPAMP__IN_STATUS);
+  if (cmd == NULL || !opamp__buf_set(&cmd->hash, hash.ptr, hash.len) ||
+      !opamp__buf_set(&cmd->text, error, len)) {
+    opamp__command_free(cmd);
+    return opamp__nomem();
+  }
+  cmd->in.field = field;
+  cmd->in.status = status;
+  return opamp__client_post(c, cmd);
+}
+
+opamp_status opamp_client_set_remote_config_status(opamp_client *c,
+                                                   opamp_bytes hash, int status,
+                                                   const char *error) {
+  return set_status(c, OPAMP_AGENT_TO_SERVER_REMOTE_CONFIG_STATUS, hash, status,
+                    error);
+}
+
+opamp_status opamp_client_set_connection_settings_status(opamp_client *c,
+                                                         opamp_bytes hash,
+                                                         int status,
+                                                         const char *error) {
+  return set_status(c, OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS, hash,
+                    status, error);
+}
+
+opamp_status opamp_client_forget_offer(opamp_client *c, int kind) {
+  opamp__command *cmd;
+  if (kind != OPAMP_EVENT_REMOTE_CONFIG &&
+      kind != OPAMP_EVENT_CONNECTION_SETTINGS && kind != OPAMP_EVENT_PACKAGES)
+    return opamp__fail(OPAMP_ERR_INVALID, "%d is no kind of offer", kind);
+  cmd = opamp__command_new(OPAMP__IN_FORGET);
+  if (cmd != NULL) cmd->in.number = (uint64_t)kind;
+  return opamp__client_post(c, cmd);
+}
+
+/* --- messages
+ * ---------------------------------------------------------------------- */
+
+/* Under the mutex. */
+static opamp_status may_send(const opamp_client *c, opamp_str capability) {
+  const int field = OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES;
+  size_t n = opamp_msg_count(c->declared, field), i = 0;
+  while (i < n &&
+         !opamp__str_eq(opamp_msg_str(c->declared, field, i), capability))
+    i++;
+  if (i == n)
+    return opamp__fail(OPAMP_ERR_INVALID, "%.*s: capability not declared",
+                       capability.len > 200 ? 200 : (int)capability.len,
+                       capability.ptr);
+  if ((uint64_t)c->view.customs + c->customs_posted >=
+      c->options->numbers[OPAMP_OPT_CUSTOM_QUEUE])
+    return opamp__fail(OPAMP_ERR_FULL, "%u custom messages wait",
+                       (unsigned)(c->view.customs + c->customs_posted));
+  return OPAMP_OK;
+}
+
+static bool pack_custom(opamp__buf *out, opamp_str capability, opamp_str type,
+                        opamp_bytes data) {
+  opamp_bytes cap = {(const uint8_t *)capability.ptr, capability.len};
+  opamp_bytes typ = {(const uint8_t *)type.ptr, type.len};
+  return opamp__put_bytes(out, OPAMP_CUSTOM_MESSAGE_CAPABILITY, cap) &&
+         (typ.len == 0 ||
+          opamp__put_bytes(out, OPAMP_CUSTOM_MESSAGE_TYPE, typ)) &&
+         (data.len == 0 ||
+          opamp__put_bytes(out, OPAMP_CUSTOM_MESSAGE_DATA, data));
+}
+
+opamp_status opamp_client_send_custom(opamp_client *c, const char *capability,
+                                      const char *type, opamp_bytes data) {
+  opamp_str cap = opamp__str(capability), typ = opamp__str(type);
+  opamp__command *cmd;
+  opamp_status status;
+  if (typ.len > 0 && !opamp__utf8_valid((const uint8_t *)typ.ptr, typ.len))
+    return opamp__fail(OPAMP_ERR_UTF8, "custom message: type is not UTF-8");
+  cmd = opamp__command_new(OPAMP__IN_CUSTOM);
+  if (cmd == NULL || !pack_custom(&cmd->value, cap, typ, data)) {
+    opamp__command_free(cmd);
+    return opamp__nomem();
+  }
+  opamp__lock(c->loop);
+  status = may_send(c, cap);
+  if (status == OPAMP_OK) c->customs_posted++;
+  opamp__unlock(c->loop);
+  if (status != OPAMP_OK) {
+    opamp__command_free(cmd);
+    return status;
+  }
+  return opamp__client_post(c, cmd);
+}
+
+opamp_status opamp_client_hold(opamp_client *c) {
+  opamp__lock(c->loop);
+  c->held++;
+  opamp__unlock(c->loop);
+  return OPAMP_OK;
+}
+
+opamp_status opamp_client_release(opamp_client *c) {
+  bool held;
+  opamp__lock(c->loop);
+  held = c->held > 0;
+  if (held && --c->held == 0 && c->inbox.head != NULL)
+    opamp__loop_mark(c->loop, c);
+  opamp__unlock(c->loop);
+  return held ? OPAMP_OK : opamp__fail(OPAMP_ERR_STATE, "release without hold");
+}
+
+opamp_status opamp_client_flush(opamp_client *c) {
+  return opamp__client_post(c, opamp__command_new(OPAMP__IN_FLUSH));
+}
+
+/* --- the connection
+ * ------------------------------------------------------------------ */
+
+opamp_status opamp_client_set_headers(opamp_client *c, const char *const *names,
+                                      const char *const *values, size_t n) {
+  opamp__command *cmd = opamp__command_new(OPAMP__IN_HEADERS);
+  if (cmd == NULL) return opamp__nomem();
+  for (size_t i = 0; i < n; i++) {
+    opamp_status status = opamp__headers_add(
+        &cmd->headers, opamp__str(names[i]), opamp__str(values[i]));
+    if (status == OPAMP_OK) continue;
+    opamp__command_free(cmd);
+    return status;
+  }
+  return opamp__client_post(c, cmd);
+}
+
+opamp_status opamp_client_set_heartbeat(opamp_client *c, uint64_t interval_ms) {
+  const opamp__number *n = opamp__number_find(OPAMP_OPT_HEARTBEAT);
+  opamp__command *cmd;
+  if (interval_ms < n->min || interval_ms > n->max)
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "heartbeat: %llu is not within %llu to %llu",
+                       (unsigned long long)interval_ms,
+                       (unsigned long long)n->min, (unsigned long long)n->max);
+  cmd = opamp__command_new(OPAMP__IN_HEARTBEAT);
+  if (cmd != NULL) cmd->in.number = interval_ms;
+  return opamp__client_post(c, cmd);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_RUNTIME_SNAPSHOT_H
+#define OPAMP_RUNTIME_SNAPSHOT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/headers.h"
+#include "base/url.h"
+#include "core/numbers.h"
+#include "opamp/options.h"
+#include "transport/tls.h"
+
+/* The content of an options object. It is shared by that object and the
+ * clients made from it, and is changed only while the options object is its
+ * sole owner; who shares it copies before a change. */
+
+enum { OPAMP__TEXTS = OPAMP_TEXT_TLS_CIPHERS + 1 };
+
+typedef struct opamp__snapshot {
+  atomic_uint refs;
+  uint64_t numbers[OPAMP__NUMBERS];
+  char *texts[OPAMP__TEXTS]; /* by key; of the URL only `url` is kept */
+  opamp__url url;            /* url.text is NULL when there is none */
+  opamp__headers headers;
+  uint64_t capabilities;
+  bool has_uid;
+  uint8_t uid[OPAMP_UID_LEN];
+
+  pthread_mutex_t tls_mutex; /* guards tls: made by the first that needs it */
+  opamp__tls *tls;
+} opamp__snapshot;
+
+struct opamp_options {
+  opamp__snapshot *snap;
+};
+
+opamp__snapshot *opamp__snapshot_new(void);
+opamp__snapshot *opamp__snapshot_copy(const opamp__snapshot *s);
+opamp__snapshot *opamp__snapshot_ref(opamp__snapshot *s);
+void opamp__snapshot_unref(opamp__snapshot *s);
+
+/* Whether any text or switch of TLS is set. */
+bool opamp__snapshot_has_tls(const opamp__snapshot *s);
+
+/* The TLS configuration, borrowed; made by the first call, which reads the
+ * files. Errors as opamp__tls_new. Any thread. */
+opamp_status opamp__snapshot_tls(opamp__snapshot *s, opamp__tls **out);
+/* After a change: the next call makes it anew. */
+void opamp__snapshot_forget_tls(opamp__snapshot *s);
+
+#endif
