@@ -39,17 +39,25 @@ bool opamp__buf_set(opamp__buf *b, const void *p, size_t n) {
   return true;
 }
 
+bool opamp__buf_vprintf(opamp__buf *b, const char *fmt, va_list args) {
+  va_list again;
+  va_copy(again, args);
+  int n = vsnprintf(NULL, 0, fmt, args);
+  bool ok = n >= 0 && opamp__buf_reserve(b, (size_t)n + 1);
+  if (ok) {
+    vsnprintf((char *)b->ptr + b->len, (size_t)n + 1, fmt, again);
+    b->len += (size_t)n;
+  }
+  va_end(again);
+  return ok;
+}
+
 bool opamp__buf_printf(opamp__buf *b, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
-  int n = vsnprintf(NULL, 0, fmt, args);
+  bool ok = opamp__buf_vprintf(b, fmt, args);
   va_end(args);
-  if (n < 0 || !opamp__buf_reserve(b, (size_t)n + 1)) return false;
-  va_start(args, fmt);
-  vsnprintf((char *)b->ptr + b->len, (size_t)n + 1, fmt, args);
-  va_end(args);
-  b->len += (size_t)n;
-  return true;
+  return ok;
 }
 
 void opamp__buf_clear(opamp__buf *b) {

@@ -7,39 +7,6 @@
 #include "base/str.h"
 #include "runtime/runtime.h"
 
-static const char *const kind_names[] = {
-    [OPAMP_EVENT_CONNECTING] = "connecting",
-    [OPAMP_EVENT_CONNECTED] = "connected",
-    [OPAMP_EVENT_CONNECT_FAILED] = "connect_failed",
-    [OPAMP_EVENT_DISCONNECTED] = "disconnected",
-    [OPAMP_EVENT_STOPPED] = "stopped",
-    [OPAMP_EVENT_MESSAGE_SENT] = "message_sent",
-    [OPAMP_EVENT_MESSAGE_RECEIVED] = "message_received",
-    [OPAMP_EVENT_DELIVERED] = "delivered",
-    [OPAMP_EVENT_REMOTE_CONFIG] = "remote_config",
-    [OPAMP_EVENT_REMOTE_CONFIG_STATUS] = "remote_config_status",
-    [OPAMP_EVENT_CONNECTION_SETTINGS] = "connection_settings",
-    [OPAMP_EVENT_CONNECTION_SETTINGS_STATUS] = "connection_settings_status",
-    [OPAMP_EVENT_PACKAGES] = "packages",
-    [OPAMP_EVENT_COMMAND] = "command",
-    [OPAMP_EVENT_CUSTOM_MESSAGE] = "custom_message",
-    [OPAMP_EVENT_IDENTITY] = "identity",
-    [OPAMP_EVENT_SERVER_ERROR] = "server_error",
-    [OPAMP_EVENT_CREDENTIALS_WANTED] = "credentials_wanted",
-    [OPAMP_EVENT_EFFECTIVE_CONFIG_WANTED] = "effective_config_wanted",
-    [OPAMP_EVENT_PARKED] = "parked",
-    [OPAMP_EVENT_BAD_MESSAGE] = "bad_message",
-    [OPAMP_EVENT_HEARTBEAT_INTERVAL] = "heartbeat_interval",
-    [OPAMP_EVENT_DUPLICATE_SUSPECTED] = "duplicate_suspected",
-    [OPAMP_EVENT_DROPPED] = "dropped",
-    [OPAMP_EVENT_LOG] = "log"};
-
-const char *opamp_event_kind_name(int kind) {
-  if (kind < 1 || (size_t)kind >= sizeof kind_names / sizeof *kind_names)
-    return NULL;
-  return kind_names[kind];
-}
-
 /* --- reading -----------------------------------------------------------------
  */
 
