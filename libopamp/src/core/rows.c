@@ -225,7 +225,7 @@ void opamp__rows_tell_delivered(opamp__core *c) {
   opamp_event *e;
   opamp__rows_look(c);
   if (c->told_delivered || c->view.undelivered != 0) return;
-  if (c->view.sequence_num < 0) return;
+  if (c->view.sequence_num < 0 || c->sent != c->answered) return;
   c->told_delivered = true;
   e = opamp__emit_new(c, OPAMP_EVENT_DELIVERED);
   if (e != NULL)
