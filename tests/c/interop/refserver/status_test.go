@@ -208,7 +208,7 @@ func availableComponents(w *world) {
 func capabilities(w *world) {
 	w.start()
 	w.agent.Do(w.t, peer.Event{"command": "set_capabilities",
-		"capabilities": "ReportsStatus,AcceptsRestartCommand"})
+		"capabilities": []string{"ReportsStatus", "AcceptsRestartCommand"}})
 	want := uint64(
 		protobufs.AgentCapabilities_AgentCapabilities_ReportsStatus |
 			protobufs.AgentCapabilities_AgentCapabilities_AcceptsRestartCommand)
