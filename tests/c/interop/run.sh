@@ -20,9 +20,10 @@ what=$1 dir=$2
 case $what in
 build)
   version=$(go env GOVERSION 2>/dev/null) || version=none
-  [[ $version =~ ^go([0-9]+)\.([0-9]+) ]] &&
-    ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] >= 1025)) ||
+  if [[ ! $version =~ ^go([0-9]+)\.([0-9]+) ]] ||
+    ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] < 1025)); then
     give_up "Go 1.25 or newer is needed, there is $version"
+  fi
   go mod download || give_up "the Go modules cannot be downloaded"
   for name in refserver refagent; do
     go vet "./$name"
