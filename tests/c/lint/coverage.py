@@ -42,6 +42,16 @@ def later_of(later, key):
     return later.get(key) or later.get(key.split("-")[0] + "-*")
 
 
+def name_of(path, text, covers):
+    """The name of the test that a comment belongs to, "" when it has none: in
+    a transcript the heading above, elsewhere the definition below."""
+    if path.endswith(".txt"):
+        above = re.findall(r"^=== (.+)$", text[:covers.start()], re.M)
+        return above[-1].strip() if above else ""
+    below = NAMED.search(text, covers.end())
+    return next(filter(None, below.groups()), "") if below else ""
+
+
 def collect(root):
     """{ID: {path: [names]}} of all tests."""
     found = {}
@@ -51,8 +61,7 @@ def collect(root):
             continue
         text = tree.text(root, path)
         for match in COVERS.finditer(text):
-            after = NAMED.search(text, match.end())
-            name = next(filter(None, after.groups()), "") if after else ""
+            name = name_of(path, text, match)
             for key in re.findall(ID, match.group(1)):
                 names = found.setdefault(key, {}).setdefault(path, [])
                 if name and name not in names:
@@ -62,7 +71,7 @@ def collect(root):
 
 def cell(tests):
     return "<br>".join(
-        f"{path}: {', '.join(sorted(names))}" if names else path
+        f"{path}: {'; '.join(sorted(names))}" if names else path
         for path, names in sorted(tests.items()))
 
 

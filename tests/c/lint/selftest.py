@@ -92,6 +92,12 @@ class Checks(unittest.TestCase):
         with open(os.path.join(self.root, "libopamp/doc/spec-coverage.md"),
                   encoding="utf-8") as f:
             self.assertIn("| A-2 | two | tests/c/core/a.c: t |", f.read())
+        self.put("tests/c/core/b.txt", "=== x\n=== a life\n# Covers: A-2\n=== y\n")
+        self.run_check("coverage.py", "--write")
+        with open(os.path.join(self.root, "libopamp/doc/spec-coverage.md"),
+                  encoding="utf-8") as f:
+            self.assertIn("tests/c/core/b.txt: a life |", f.read())
+        os.remove(os.path.join(self.root, "tests/c/core/b.txt"))
         self.put(test, "/* Covers: A-1 */\nTEST(t) {\n")
         self.fails("coverage.py", "A-2 has no test")
         self.put(test, "/* Covers: A-1, A-2, A-9 */\nTEST(t) {\n")
