@@ -26,7 +26,7 @@ void *opamp__alloc(size_t n) {
 }
 
 void *opamp__calloc(size_t count, size_t size) {
-  if (!may_allocate()) return NULL;
+  if (!may_allocate() || (size > 0 && count > SIZE_MAX / size)) return NULL;
   return count > 0 && size > 0 ? calloc(count, size) : calloc(1, 1);
 }
 
