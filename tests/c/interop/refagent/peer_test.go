@@ -90,9 +90,9 @@ func (w *world) startAgent(url string, tlsConfig *tls.Config) {
 	must(t, w.agent.SetAgentDescription(&protobufs.AgentDescription{
 		IdentifyingAttributes: []*protobufs.KeyValue{text("service.name", "go")},
 	}))
+	must(t, w.agent.SetHealth(&protobufs.ComponentHealth{Healthy: true, Status: "up"}))
 	wanted := capabilities
 	must(t, w.agent.SetCapabilities(&wanted))
-	must(t, w.agent.SetHealth(&protobufs.ComponentHealth{Healthy: true, Status: "up"}))
 	interval := time.Second
 	must(t, w.agent.Start(context.Background(), types.StartSettings{
 		OpAMPServerURL:    url,
@@ -164,10 +164,11 @@ func (w *world) send(message peer.Event) {
 }
 
 func TestPeer(t *testing.T) {
-	checks := []struct {
+	type check struct {
 		name string
 		run  func(*testing.T, string)
-	}{
+	}
+	checks := []check{
 		{"full state", fullState},
 		{"remote configuration", remoteConfig},
 		{"configuration directory", configDir},
@@ -176,11 +177,15 @@ func TestPeer(t *testing.T) {
 		{"ReportFullState", reportFullState},
 		{"identity", identity},
 		{"error", serverError},
-		{"disconnect", disconnect},
 		{"broken connection", brokenConnection},
 	}
 	for _, scheme := range []string{"ws", "http", "wss", "https"} {
-		for _, check := range checks {
+		list := checks
+		// Over HTTP opamp-go's client just stops asking.
+		if strings.HasPrefix(scheme, "ws") {
+			list = append(list[:len(list):len(list)], check{"disconnect", disconnect})
+		}
+		for _, check := range list {
 			t.Run(scheme+"/"+check.name, func(t *testing.T) {
 				t.Parallel()
 				check.run(t, scheme)
