@@ -141,6 +141,7 @@ static void sent(opamp__core *c, const plan *p) {
   if (c->sent == c->answered) c->progress_at = c->now;
   c->sent++;
   c->busy = true;
+  c->frame_failed = false;
   c->frame_rows = p->rows;
   c->frame_custom = p->custom != NULL;
   c->frame_final = p->final;
@@ -162,6 +163,7 @@ static void send_plan(opamp__core *c, plan *p) {
   c->view.sequence_num = (int64_t)c->sequence++;
   push_send(c);
   sent(c, p);
+  c->frame_current = true;
   trace(c, p);
 }
 
@@ -170,7 +172,6 @@ static void send_again(opamp__core *c) {
   plan p = {.rows = c->frame_rows,
             .custom = c->frame_custom ? c->customs : NULL,
             .final = c->frame_final};
-  c->frame_repeat = false;
   push_send(c);
   sent(c, &p);
   trace(c, &p);
@@ -211,7 +212,7 @@ void opamp__compose(opamp__core *c) {
   bool stopping = !c->running && !c->stop_silent;
   if (!opamp__session_can_send(c) || c->now < c->compose_at) return;
   c->compose_at = 0;
-  if (c->frame_repeat && !stopping) {
+  if (c->frame_failed && c->frame_current && !stopping) {
     send_again(c);
     return;
   }

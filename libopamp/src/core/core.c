@@ -123,7 +123,7 @@ static void set_capabilities(opamp__core *c, uint64_t bits) {
   c->view.capabilities = bits;
   c->must_send = true; /* STATE-10 */
   c->revision++;
-  c->frame_repeat = c->told_delivered = false;
+  c->frame_current = c->told_delivered = false;
 }
 
 static void alive(opamp__core *c) {

@@ -41,7 +41,7 @@ typedef struct opamp__core_config {
   opamp__core_env env;
 } opamp__core_config;
 
-/* --- inputs ---------------------------------------------------------------- */
+/* --- inputs --------------------------------------------------------------- */
 
 typedef enum opamp__in_kind {
   /* From the application. */
@@ -98,7 +98,7 @@ typedef struct opamp__input {
   const opamp__in_closed *closed;
 } opamp__input;
 
-/* --- actions --------------------------------------------------------------- */
+/* --- actions -------------------------------------------------------------- */
 
 typedef enum opamp__act_kind {
   OPAMP__DO_OPEN = 1, /* url, credentials: answered by OPENED or CLOSED. Over
@@ -125,7 +125,7 @@ typedef struct opamp__action {
 /* Room in front of a frame; the transport's OPAMP__FRAME_ROOM is no more. */
 enum { OPAMP__CORE_FRAME_ROOM = 32 };
 
-/* --- looking in -------------------------------------------------------------- */
+/* --- looking in ----------------------------------------------------------- */
 
 /* Kept up to date by every feed; the runtime copies it for the getters. */
 typedef struct opamp__core_view {
@@ -142,7 +142,7 @@ typedef struct opamp__core_view {
   uint64_t counters[OPAMP_COUNT_END];
 } opamp__core_view;
 
-/* --- life -------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 opamp_status opamp__core_new(opamp__core **out,
                              const opamp__core_config *config);

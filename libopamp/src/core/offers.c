@@ -30,8 +30,7 @@ static int status_field(int kind) {
              : OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS;
 }
 
-/* --- status ------------------------------------------------------------------
- */
+/* --- status --------------------------------------------------------------- */
 
 /* RemoteConfigStatus and ConnectionSettingsStatus have the same fields. */
 static bool set_row(opamp__core *c, int kind, opamp_bytes hash, int status,

@@ -13,8 +13,7 @@ enum { RESTART_QUIET_MS = 60000 };
 
 #define S2A(name) OPAMP_SERVER_TO_AGENT_##name
 
-/* --- instance uids (OFFER-2, STATE-9) ---------------------------------------
- */
+/* --- instance uids (OFFER-2, STATE-9) ------------------------------------- */
 
 static bool for_us(const opamp__core *c, opamp_bytes uid) {
   if (uid.len == 0) return true;
@@ -52,8 +51,7 @@ static void identify(opamp__core *c, const opamp_msg *m) {
   opamp__session_full_state(c);
 }
 
-/* --- flags -------------------------------------------------------------------
- */
+/* --- flags ---------------------------------------------------------------- */
 
 /* STATE-4: asked again and again while nothing changes, the full state comes
  * later and later, up to the heartbeat interval. */
@@ -79,12 +77,11 @@ static void process_flags(opamp__core *c, uint64_t flags) {
   if (flags & OPAMP_SERVER_TO_AGENT_FLAGS_REPORT_AVAILABLE_COMPONENTS) {
     c->components_full = true;
     components->sent = components->acked = components->index = 0;
-    c->frame_repeat = c->told_delivered = false;
+    c->frame_current = c->told_delivered = false;
   }
 }
 
-/* --- the other parts ---------------------------------------------------------
- */
+/* --- the other parts ------------------------------------------------------ */
 
 static void command(opamp__core *c, const opamp_msg *m) {
   uint64_t type = opamp_msg_u64(m, OPAMP_SERVER_TO_AGENT_COMMAND_TYPE, 0);
@@ -143,8 +140,7 @@ static void keep_server_customs(opamp__core *c, const opamp_msg *m) {
   }
 }
 
-/* --- errors ------------------------------------------------------------------
- */
+/* --- errors --------------------------------------------------------------- */
 
 static int64_t retry_info_ms(const opamp_msg *m) {
   const opamp_msg *info =
@@ -175,7 +171,6 @@ static void error_response(opamp__core *c, const opamp_msg *m, uint32_t index) {
   int64_t asked = retry_info_ms(m), delay = -1;
   if (type == OPAMP_SERVER_ERROR_RESPONSE_TYPE_BAD_REQUEST) {
     emit_server_error(c, m, text, -1);
-    c->frame_repeat = false;
     opamp__rows_refused(c, index, text);
     return; /* STATE-15, CONN-7 */
   }
@@ -186,7 +181,6 @@ static void error_response(opamp__core *c, const opamp_msg *m, uint32_t index) {
     delay = (int64_t)opamp__backoff(c, c->error_streak);
   emit_server_error(c, m, text, delay);
   if (type == OPAMP_SERVER_ERROR_RESPONSE_TYPE_UNAVAILABLE) {
-    if (!c->duplex) c->frame_repeat = true;
     opamp__session_drop(c, OPAMP_ERR_UNAVAILABLE, text, 1000, delay);
     return; /* CONN-6 */
   }
@@ -256,7 +250,6 @@ static void trace(opamp__core *c, opamp_msg *m, size_t size) {
 static void bad_frame(opamp__core *c, opamp_status why, const char *text,
                       int code) {
   opamp__emit_bad_message(c, why, opamp__str(text));
-  if (!c->duplex) c->frame_repeat = c->running;
   opamp__session_drop(c, why, opamp__str(text), code, -1);
 }
 
@@ -272,7 +265,9 @@ static void count_answer(opamp__core *c, const opamp_msg *m) {
   if (c->answered < c->sent) c->answered++;
   c->progress_at = c->now;
   if (!c->duplex) c->busy = false;
-  if (error == NULL) opamp__rows_answered(c);
+  if (error != NULL) return;
+  c->frame_current = false;
+  opamp__rows_answered(c);
 }
 
 static void message(opamp__core *c, opamp_msg *m) {
@@ -282,7 +277,6 @@ static void message(opamp__core *c, opamp_msg *m) {
     static const char text[] = "message for another instance uid";
     opamp__emit_bad_message(c, OPAMP_ERR_FOREIGN_UID, opamp__str(text));
     if (c->duplex) return;
-    c->frame_repeat = c->running;
     opamp__session_drop(c, OPAMP_ERR_FOREIGN_UID, opamp__str(text), 0, -1);
     return;
   }

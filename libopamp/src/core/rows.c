@@ -85,7 +85,7 @@ opamp_status opamp__rows_set(opamp__core *c, int field, opamp__buf *value) {
   r->set++;
   r->suspect = r->parked = false;
   c->revision++;
-  c->frame_repeat = false;
+  c->frame_current = false;
   c->told_delivered = false;
   return OPAMP_OK;
 }
@@ -113,7 +113,7 @@ void opamp__rows_forget(opamp__core *c) {
     r->sent = r->acked = r->index = 0;
   }
   c->told_delivered = false;
-  c->frame_repeat = false;
+  c->frame_current = false;
 }
 
 void opamp__rows_answered(opamp__core *c) {
@@ -173,6 +173,7 @@ void opamp__customs_refuse(opamp__core *c, opamp_str why) {
 bool opamp__rows_refused(opamp__core *c, uint32_t index, opamp_str why) {
   int found = -1, count = 0;
   if (index == 0) return false;
+  c->frame_current = false;
   for (int i = 0; i < OPAMP__ROWS; i++) {
     if (c->rows[i].index != index) continue;
     found = i;
@@ -203,6 +204,7 @@ void opamp__rows_unpark(opamp__core *c) {
     c->rows[i].sent = c->rows[i].acked;
   }
   c->unpark_at = OPAMP__NEVER;
+  c->frame_current = false;
 }
 
 void opamp__rows_look(opamp__core *c) {
@@ -238,8 +240,7 @@ void opamp__rows_free(opamp__core *c) {
   while (c->customs != NULL) opamp__customs_pop(c);
 }
 
-/* --- custom messages: a queue beside the table (STATE-14) ------------------
- */
+/* --- custom messages: a queue beside the table (STATE-14) ----------------- */
 
 opamp__custom *opamp__customs_waiting(const opamp__core *c) {
   opamp__custom *m = c->customs;

@@ -48,7 +48,7 @@ static void forget_connection(opamp__core *c) {
   c->full_streak = 0;
   opamp__rows_lost(c);
   opamp__customs_lost(c);
-  if (c->frame.cap > FRAME_KEEP && (c->duplex || !c->frame_repeat))
+  if (c->frame.cap > FRAME_KEEP && (!c->frame_failed || !c->frame_current))
     opamp__buf_free(&c->frame);
 }
 
@@ -95,7 +95,7 @@ static void stopped(opamp__core *c, const char *reason) {
   forget_connection(c);
   go_home(c);
   c->running = false;
-  c->frame_repeat = c->frame_final = false;
+  c->frame_current = c->frame_final = false;
   c->retry_at = c->view.retry_at = OPAMP__NEVER;
   enter(c, OPAMP__IDLE);
   if (e != NULL) {
@@ -109,8 +109,7 @@ static void stopped(opamp__core *c, const char *reason) {
   }
 }
 
-/* --- failing ----------------------------------------------------------------
- */
+/* --- failing -------------------------------------------------------------- */
 
 static void report_failure(opamp__core *c, const opamp__in_closed *why,
                            bool was_open, uint64_t delay) {
@@ -177,6 +176,9 @@ static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
       forced >= 0 ? (uint64_t)forced : opamp__backoff_closed(c, why, useful);
   if (was_open && c->duplex && !useful && why->why == OPAMP_ERR_CLOSED)
     suspect_duplicate(c);
+  /* Over HTTP the next attempt is the same request, bytes and number, unless
+   * something changed since (STATE-1). */
+  c->frame_failed = !c->duplex;
   forget_connection(c);
   /* HTTP-9: a redirect's target that cannot be reached or refuses is left. */
   if (!c->target_permanent || !c->duplex || !was_open) go_home(c);
@@ -221,8 +223,7 @@ static void finish_close(opamp__core *c) {
   opamp__buf_free(&c->close_text);
 }
 
-/* --- redirects (HTTP-9) ------------------------------------------------------
- */
+/* --- redirects (HTTP-9) --------------------------------------------------- */
 
 static bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 307 || status == 308;
@@ -271,12 +272,11 @@ static void follow(opamp__core *c) {
   c->sent--;
   opamp__rows_lost(c);
   opamp__customs_lost(c);
-  c->frame_repeat = true;
+  c->frame_failed = true;
   c->reopen = true;
 }
 
-/* --- inputs ------------------------------------------------------------------
- */
+/* --- inputs --------------------------------------------------------------- */
 
 void opamp__session_start(opamp__core *c) {
   if (c->running) return;
@@ -406,11 +406,8 @@ void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
              why->why == OPAMP_ERR_FRAME) {
     opamp__emit_bad_message(c, why->why, why->text);
   }
-  /* Over HTTP the next attempt is the same request, bytes and number. */
-  if (!c->duplex && c->busy) c->frame_repeat = true;
   parts = too_large(c, why);
   if (parts) c->failures = 0;
-  if (parts || c->frame_final) c->frame_repeat = false;
   fail(c, &refused,
        parts ? (int64_t)opamp__opt(c, OPAMP_OPT_BACKOFF_MIN) : INT64_C(-1));
 }
@@ -464,7 +461,6 @@ static void time_out(opamp__core *c, opamp_str text) {
   opamp__in_closed why = {
       .why = OPAMP_ERR_TIMEOUT, .text = text, .retry_after_ms = -1};
   abort_connection(c);
-  if (!c->duplex && c->busy && !c->frame_final) c->frame_repeat = true;
   fail(c, &why, -1);
 }
 

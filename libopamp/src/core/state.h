@@ -28,7 +28,7 @@ typedef enum opamp__state {
   OPAMP__CLOSING   /* WebSocket: Close was sent → WAITING, IDLE (stopping) */
 } opamp__state;
 
-/* --- the field table ----------------------------------------------------- */
+/* --- the field table ------------------------------------------------------ */
 
 enum {
   OPAMP__ROW_DESCRIPTION,
@@ -91,7 +91,7 @@ enum {
   OPAMP__OFFERS
 };
 
-/* --- custom messages -------------------------------------------------------- */
+/* --- custom messages ------------------------------------------------------ */
 
 typedef struct opamp__custom {
   struct opamp__custom *next;
@@ -99,7 +99,7 @@ typedef struct opamp__custom {
   opamp__buf value;
 } opamp__custom;
 
-/* --- everything ------------------------------------------------------------- */
+/* --- everything ----------------------------------------------------------- */
 
 enum { OPAMP__OLD_UIDS = 2, OPAMP__ACTIONS_INLINE = 8 };
 
@@ -121,7 +121,8 @@ struct opamp__core {
   uint32_t frame_rows;
   bool frame_custom;  /* it carries the first custom message */
   bool frame_final;   /* it carries AgentDisconnect */
-  bool frame_repeat;  /* HTTP: it failed and nothing changed since */
+  bool frame_current; /* nothing changed since it was put together */
+  bool frame_failed;  /* HTTP: and it was not delivered */
   bool busy;          /* WebSocket: not written; HTTP: not answered */
 
   /* This connection. */

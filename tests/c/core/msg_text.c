@@ -118,8 +118,7 @@ bool msg_text_parse(opamp_msg *m, const char **t) {
   return true;
 }
 
-/* --- printing ----------------------------------------------------------------
- */
+/* --- printing ------------------------------------------------------------- */
 
 typedef struct writer {
   char *out;
