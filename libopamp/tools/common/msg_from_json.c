@@ -72,7 +72,7 @@ static bool get_u64(reader *r, const place *at, const json_t *j,
   }
   // JSON numbers above 2^63-1 arrive as real ones.
   double v = json_real_value(j);
-  if (!json_is_real(j) || v != floor(v) || v < 0 || v >= 0x1p64)
+  if (!json_is_real(j) || v < 0 || v >= 0x1p64 || v != (double)(uint64_t)v)
     return bad(r, at, "not an integer from 0 to 2^64-1");
   *out = (uint64_t)v;
   return true;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peer/listener.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BACKLOG = 512 };
+
+static bool fail(char *err, size_t errlen, const char *what, const char *why) {
+  snprintf(err, errlen, "%s: %s", what, why);
+  return false;
+}
+
+static bool resolve(listener *l, const char *host_port, char *err,
+                    size_t errlen) {
+  char host[256];
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+  struct addrinfo *found = NULL;
+  const char *colon = strrchr(host_port, ':');
+  const char *from = host_port;
+  size_t n = colon != NULL ? (size_t)(colon - host_port) : 0;
+  if (n >= 2 && from[0] == '[' && from[n - 1] == ']') {
+    from++;
+    n -= 2;
+  } else if (n > 0 && memchr(from, ':', n) != NULL) {
+    n = 0;
+  }
+  if (n == 0 || n >= sizeof host || colon[1] == '\0')
+    return fail(err, errlen, host_port, "not HOST:PORT");
+  memcpy(host, from, n);
+  host[n] = '\0';
+  int rc = getaddrinfo(host, colon + 1, &hints, &found);
+  if (rc != 0) return fail(err, errlen, host_port, gai_strerror(rc));
+  memcpy(&l->address, found->ai_addr, found->ai_addrlen);
+  freeaddrinfo(found);
+  return true;
+}
+
+static void freed(uv_handle_t *h) {
+  free(h);
+}
+
+static void drop(listener *l) {
+  if (l->tcp != NULL) uv_close((uv_handle_t *)l->tcp, freed);
+  l->tcp = NULL;
+  l->accepting = false;
+}
+
+/* A socket bound to the address but not listening: it holds the port, and the
+ * kernel refuses connections to it. */
+static int bind_to(listener *l) {
+  l->tcp = calloc(1, sizeof *l->tcp);
+  if (l->tcp == NULL) return UV_ENOMEM;
+  uv_tcp_init(l->loop, l->tcp);
+  l->tcp->data = l;
+  return uv_tcp_bind(l->tcp, (const struct sockaddr *)&l->address, 0);
+}
+
+static void connection(uv_stream_t *from, int status) {
+  listener *l = from->data;
+  if (status == 0) l->on_connection(l->user_data, from);
+}
+
+bool listener_accept(listener *l, bool on, char *err, size_t errlen) {
+  int rc = 0;
+  if (on == l->accepting) return true;
+  if (on) {
+    rc = uv_listen((uv_stream_t *)l->tcp, BACKLOG, connection);
+  } else {
+    drop(l);
+    rc = bind_to(l);
+  }
+  if (rc < 0) return fail(err, errlen, "listen", uv_strerror(rc));
+  l->accepting = on;
+  return true;
+}
+
+bool listener_open(listener *l, const char *host_port, char *err,
+                   size_t errlen) {
+  if (!resolve(l, host_port, err, errlen)) return false;
+  int rc = bind_to(l);
+  // libuv reports "address in use" late, with uv_listen.
+  if (rc == 0) rc = uv_listen((uv_stream_t *)l->tcp, BACKLOG, connection);
+  int len = sizeof l->address;
+  if (rc == 0)
+    rc = uv_tcp_getsockname(l->tcp, (struct sockaddr *)&l->address, &len);
+  if (rc < 0) {
+    drop(l);
+    return fail(err, errlen, host_port, uv_strerror(rc));
+  }
+  l->accepting = true;
+  return true;
+}
+
+void listener_address(const listener *l, char out[LISTENER_ADDRESS]) {
+  char host[INET6_ADDRSTRLEN] = "";
+  const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&l->address;
+  const struct sockaddr_in *four = (const struct sockaddr_in *)&l->address;
+  if (l->address.ss_family == AF_INET6) {
+    uv_ip6_name(six, host, sizeof host);
+    snprintf(out, LISTENER_ADDRESS, "[%s]:%d", host, ntohs(six->sin6_port));
+  } else {
+    uv_ip4_name(four, host, sizeof host);
+    snprintf(out, LISTENER_ADDRESS, "%s:%d", host, ntohs(four->sin_port));
+  }
+}
+
+void listener_close(listener *l) {
+  drop(l);
+}
+
+/* --- TLS ------------------------------------------------------------------ */
+
+/* Never asks a terminal for a passphrase. */
+static int no_passphrase(char *buf, int size, int rwflag, void *user_data) {
+  (void)buf, (void)size, (void)rwflag, (void)user_data;
+  return 0;
+}
+
+SSL_CTX *listener_tls(const char *cert, const char *key, const char *client_ca,
+                      char *err, size_t errlen) {
+  const char *file = cert;
+  SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+  if (ctx == NULL) goto fail;
+  SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+  if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1) goto fail;
+  file = key;
+  if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(ctx) != 1)
+    goto fail;
+  file = client_ca;
+  if (client_ca != NULL) {
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca);
+    if (names == NULL ||
+        SSL_CTX_load_verify_locations(ctx, client_ca, NULL) != 1) {
+      sk_X509_NAME_pop_free(names, X509_NAME_free);
+      goto fail;
+    }
+    SSL_CTX_set_client_CA_list(ctx, names);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       NULL);
+  }
+  return ctx;
+
+fail:;
+  const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+  fail(err, errlen, file, reason != NULL ? reason : "cannot be used");
+  ERR_clear_error();
+  SSL_CTX_free(ctx);
+  return NULL;
+}
