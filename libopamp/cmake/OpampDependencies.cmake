@@ -19,7 +19,7 @@ opamp_need(uv libuv 1.44 libuv1-dev)
 opamp_need(protobuf_c libprotobuf-c 1.4 libprotobuf-c-dev)
 find_package(CURL 7.88 REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
-find_package(ZLIB)
+find_package(ZLIB REQUIRED)
 
 find_program(PROTOC_C NAMES protoc-c)
 if(NOT PROTOC_C)

@@ -17,6 +17,9 @@ typedef struct listener {
 struct opamp__reactor {
   uv_loop_t loop;
   uv_async_t async;
+  uv_idle_t idle;      /* active while `now` is not empty */
+  opamp__timer *now;   /* due in the next round */
+  opamp__timer **last; /* where the next one goes */
   listener *listeners;
   size_t listener_count;
 };
@@ -30,8 +33,11 @@ struct opamp__watch {
 
 struct opamp__timer {
   uv_timer_t timer;
+  opamp__reactor *reactor;
+  opamp__timer *next;
   opamp__timer_cb cb;
   void *ctx;
+  bool now;
 };
 
 /* How often run goes around at most: whatever keeps the loop busy for longer
@@ -43,8 +49,10 @@ enum { ROUNDS = 16 };
 
 static void woken(uv_async_t *h) {
   opamp__reactor *r = (opamp__reactor *)h->data;
-  /* By index: a callback may add or remove listeners. */
-  for (size_t i = 0; i < r->listener_count; i++) {
+  /* From the end: a callback that takes itself out is replaced by one that
+   * has had its turn. */
+  for (size_t i = r->listener_count; i-- > 0;) {
+    if (i >= r->listener_count) continue;
     listener l = r->listeners[i];
     l.cb(l.ctx);
   }
@@ -66,6 +74,9 @@ opamp_status opamp__reactor_new(opamp__reactor **out) {
     goto no_async;
   }
   r->async.data = r;
+  uv_idle_init(&r->loop, &r->idle);
+  r->idle.data = r;
+  r->last = &r->now;
   *out = r;
   return OPAMP_OK;
 
@@ -80,6 +91,8 @@ bool opamp__reactor_free(opamp__reactor *r) {
   if (r == NULL) return true;
   if (!uv_is_closing((uv_handle_t *)&r->async))
     uv_close((uv_handle_t *)&r->async, NULL);
+  if (!uv_is_closing((uv_handle_t *)&r->idle))
+    uv_close((uv_handle_t *)&r->idle, NULL);
   for (int i = 0; i < ROUNDS; i++) {
     if (uv_loop_close(&r->loop) == 0) {
       opamp__free(r->listeners);
@@ -210,28 +223,67 @@ static void on_timer(uv_timer_t *h) {
   t->cb(t->ctx);
 }
 
+static void now_remove(opamp__timer *t) {
+  if (!t->now) return;
+  opamp__reactor *r = t->reactor;
+  opamp__timer **at = &r->now;
+  while (*at != t) at = &(*at)->next;
+  *at = t->next;
+  if (r->last == &t->next) r->last = at;
+  t->now = false;
+  if (r->now == NULL) uv_idle_stop(&r->idle);
+}
+
+/* One round: what a callback sets to 0 again waits for the next. */
+static void run_now(uv_idle_t *h) {
+  opamp__reactor *r = (opamp__reactor *)h->data;
+  size_t n = 0;
+  for (const opamp__timer *t = r->now; t != NULL; t = t->next) n++;
+  while (n-- > 0 && r->now != NULL) {
+    opamp__timer *t = r->now;
+    now_remove(t);
+    t->cb(t->ctx);
+  }
+}
+
+/* A uv_timer_t of 0 ms that arms itself again fires for ever within one round
+ * of libuv before 1.45. */
+static void now_add(opamp__timer *t) {
+  opamp__reactor *r = t->reactor;
+  if (t->now) return;
+  t->now = true;
+  t->next = NULL;
+  *r->last = t;
+  r->last = &t->next;
+  uv_idle_start(&r->idle, run_now);
+}
+
 opamp__timer *opamp__reactor_timer(opamp__reactor *r, opamp__timer_cb cb,
                                    void *ctx) {
   opamp__timer *t = (opamp__timer *)opamp__calloc(1, sizeof *t);
   if (t == NULL) return NULL;
   uv_timer_init(&r->loop, &t->timer);
   t->timer.data = t;
+  t->reactor = r;
   t->cb = cb;
   t->ctx = ctx;
   return t;
 }
 
 void opamp__timer_set(opamp__timer *t, int64_t in_ms) {
-  if (in_ms < 0) {
-    uv_timer_stop(&t->timer);
-    return;
+  now_remove(t);
+  uv_timer_stop(&t->timer);
+  if (in_ms == 0) {
+    now_add(t);
+  } else if (in_ms > 0) {
+    uv_update_time(t->timer.loop);
+    uv_timer_start(&t->timer, on_timer, (uint64_t)in_ms, 0);
   }
-  uv_update_time(t->timer.loop);
-  uv_timer_start(&t->timer, on_timer, (uint64_t)in_ms, 0);
 }
 
 void opamp__timer_free(opamp__timer *t) {
   if (t == NULL) return;
+  now_remove(t);
   uv_timer_stop(&t->timer);
   uv_close((uv_handle_t *)&t->timer, free_handle);
 }

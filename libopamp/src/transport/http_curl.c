@@ -1,0 +1,718 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "opamp/options.h"
+#include "transport/internal.h"
+#include "transport/tls_internal.h"
+
+/* HTTP on libcurl's multi interface, driven by the reactor.
+ *
+ * curl may re-use a connection made under one SSL_CTX function for a request
+ * under another (it does not see the difference), so that each distinct TLS
+ * configuration has a multi handle, a `pool`, of its own. */
+
+enum {
+  HOST_CONNECTIONS =
+      16, /* curl's queue does the rest; a burst would collapse */
+  IDLE_HANDLES = 16,
+  NO_TIMEOUT_MS = 0x7fffffff /* 24 days: the deadline is the core's */
+};
+
+typedef struct exchange exchange;
+typedef struct http_conn http_conn;
+
+typedef struct pool {
+  struct pool *next;
+  opamp__http *http;
+  opamp__tls *tls;
+  CURLM *multi;
+  opamp__timer *timer;
+  exchange *idle;
+  exchange *dead; /* aborted from inside curl; removed when curl returns */
+  unsigned idle_count, users, depth;
+} pool;
+
+/* One request under way. Pooled with its easy handle. */
+struct exchange {
+  exchange *next;
+  pool *pool;
+  CURL *easy;
+  http_conn *conn; /* NULL: nobody waits for it any more */
+  struct curl_slist *resolve;
+  opamp__buf body, packed;
+  bool opened, too_big;
+  char error[CURL_ERROR_SIZE];
+};
+
+struct http_conn {
+  opamp__conn base;
+  pool *pool;
+  exchange *exchange;
+  opamp__lookup *lookup;
+  opamp__task task;
+  opamp__ending *ending;
+  uint8_t *frame;
+  size_t len;
+  struct curl_slist *headers;
+  char *url, *host;
+  size_t max_receive;
+  uint16_t port;
+  bool compress, numeric_hosts, numeric;
+  bool busy; /* a frame is on its way */
+};
+
+struct opamp__http {
+  opamp__transport *t;
+  pool *pools;
+};
+
+/* --- pools -----------------------------------------------------------------
+ */
+
+static void drain(pool *p);
+
+static void on_socket_ready(void *ctx, int fd, unsigned ready) {
+  pool *p = (pool *)ctx;
+  int running, mask = 0;
+  if (ready & OPAMP__READABLE) mask |= CURL_CSELECT_IN;
+  if (ready & OPAMP__WRITABLE) mask |= CURL_CSELECT_OUT;
+  p->depth++;
+  curl_multi_socket_action(p->multi, fd, mask, &running);
+  p->depth--;
+  drain(p);
+}
+
+static void on_timeout(void *ctx) {
+  pool *p = (pool *)ctx;
+  int running;
+  p->depth++;
+  curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  p->depth--;
+  drain(p);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
+                        void *socket_ctx) {
+  pool *p = (pool *)ctx;
+  opamp__watch *w = (opamp__watch *)socket_ctx;
+  unsigned events = 0;
+  (void)easy;
+  if (what & CURL_POLL_IN) events |= OPAMP__READABLE;
+  if (what & CURL_POLL_OUT) events |= OPAMP__WRITABLE;
+  if (what == CURL_POLL_REMOVE) {
+    opamp__unwatch(w);
+    curl_multi_assign(p->multi, fd, NULL);
+  } else if (w != NULL) {
+    opamp__watch_set(w, events);
+  } else {
+    w = opamp__reactor_watch(p->http->t->reactor, fd, events, on_socket_ready,
+                             p);
+    if (w == NULL) return -1;
+    curl_multi_assign(p->multi, fd, w);
+  }
+  return 0;
+}
+
+static int set_timer(CURLM *multi, long ms, void *ctx) {
+  (void)multi;
+  opamp__timer_set(((pool *)ctx)->timer, ms);
+  return 0;
+}
+
+static void exchange_free(exchange *x) {
+  if (x == NULL) return;
+  curl_easy_cleanup(x->easy);
+  curl_slist_free_all(x->resolve);
+  opamp__buf_free(&x->body);
+  opamp__buf_free(&x->packed);
+  opamp__free(x);
+}
+
+static void pool_free(pool *p) {
+  pool **at = &p->http->pools;
+  while (*at != NULL && *at != p) at = &(*at)->next;
+  if (*at == p) *at = p->next;
+  while (p->idle != NULL) {
+    exchange *x = p->idle;
+    p->idle = x->next;
+    exchange_free(x);
+  }
+  if (p->multi != NULL) curl_multi_cleanup(p->multi);
+  opamp__timer_free(p->timer);
+  opamp__tls_unref(p->tls);
+  opamp__free(p);
+}
+
+static pool *pool_new(opamp__http *h, opamp__tls *tls) {
+  pool *p = (pool *)opamp__calloc(1, sizeof *p);
+  if (p == NULL) return NULL;
+  p->http = h;
+  p->tls = tls == NULL ? NULL : opamp__tls_ref(tls);
+  p->timer = opamp__reactor_timer(h->t->reactor, on_timeout, p);
+  p->multi = curl_multi_init();
+  if (p->timer == NULL || p->multi == NULL) {
+    pool_free(p);
+    return NULL;
+  }
+  curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+  curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+  curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+  curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+  curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                    (long)HOST_CONNECTIONS);
+  curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+  p->next = h->pools;
+  h->pools = p;
+  return p;
+}
+
+/* A pool that nobody uses stays, with its open connections, until another
+ * configuration is wanted. */
+static pool *pool_for(opamp__http *h, opamp__tls *tls) {
+  for (pool *p = h->pools; p != NULL; p = p->next)
+    if (p->tls == tls) return p;
+  for (pool *p = h->pools; p != NULL;) {
+    pool *next = p->next;
+    if (p->users == 0 && p->depth == 0 && p->tls != NULL) pool_free(p);
+    p = next;
+  }
+  return pool_new(h, tls);
+}
+
+/* --- exchanges -------------------------------------------------------------
+ */
+
+static void exchange_put(exchange *x) {
+  pool *p = x->pool;
+  x->conn = NULL;
+  opamp__buf_clear(&x->body);
+  opamp__buf_clear(&x->packed);
+  /* A big buffer is not kept for the small messages that usually follow. */
+  if (x->body.cap > 65536) opamp__buf_free(&x->body);
+  if (x->packed.cap > 65536) opamp__buf_free(&x->packed);
+  if (p->idle_count >= IDLE_HANDLES) {
+    exchange_free(x);
+    return;
+  }
+  curl_easy_reset(x->easy);
+  curl_slist_free_all(x->resolve);
+  x->resolve = NULL;
+  x->next = p->idle;
+  p->idle = x;
+  p->idle_count++;
+}
+
+static exchange *exchange_get(pool *p) {
+  exchange *x = p->idle;
+  if (x != NULL) {
+    p->idle = x->next;
+    p->idle_count--;
+  } else {
+    x = (exchange *)opamp__calloc(1, sizeof *x);
+    if (x == NULL) return NULL;
+    x->pool = p;
+    x->easy = curl_easy_init();
+    if (x->easy == NULL) {
+      opamp__free(x);
+      return NULL;
+    }
+  }
+  x->next = NULL;
+  x->opened = false;
+  x->too_big = false;
+  x->error[0] = '\0';
+  return x;
+}
+
+/* Gives up an exchange. Inside curl it may not be taken out of the multi: its
+ * callbacks then fail, and it is taken out afterwards. */
+static void exchange_drop(exchange *x) {
+  x->conn = NULL;
+  if (x->pool->depth > 0) {
+    x->next = x->pool->dead;
+    x->pool->dead = x;
+    return;
+  }
+  curl_multi_remove_handle(x->pool->multi, x->easy);
+  exchange_put(x);
+}
+
+/* --- what curl calls during an exchange ------------------------------------
+ */
+
+static int leaves(void *ctx, char *to_ip, char *from_ip, int to_port,
+                  int from_port) {
+  exchange *x = (exchange *)ctx;
+  (void)to_ip, (void)from_ip, (void)to_port, (void)from_port;
+  if (x->conn == NULL) return CURL_PREREQFUNC_ABORT;
+  /* A second time when curl repeats it on a fresh connection. */
+  if (!x->opened) {
+    x->opened = true;
+    x->conn->base.sink->opened(x->conn->base.ctx);
+  }
+  return x->conn == NULL ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static size_t body_arrives(char *p, size_t size, size_t n, void *ctx) {
+  exchange *x = (exchange *)ctx;
+  long status = 0;
+  (void)size;
+  if (x->conn == NULL) return 0;
+  if (n > x->conn->max_receive - x->body.len) {
+    x->too_big = true;
+    return 0;
+  }
+  curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+  size_t keep = n;
+  if (status / 100 != 2) {
+    size_t room = x->body.len < 4 * OPAMP__BODY_SHOWN
+                      ? 4 * OPAMP__BODY_SHOWN - x->body.len
+                      : 0;
+    keep = n < room ? n : room;
+  }
+  if (!opamp__buf_append(&x->body, p, keep)) return 0;
+  x->conn->base.sink->alive(x->conn->base.ctx);
+  return x->conn == NULL ? 0 : n;
+}
+
+static size_t header_arrives(char *p, size_t size, size_t n, void *ctx) {
+  exchange *x = (exchange *)ctx;
+  (void)p, (void)size;
+  if (x->conn == NULL) return 0;
+  x->conn->base.sink->alive(x->conn->base.ctx);
+  return x->conn == NULL ? 0 : n;
+}
+
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose,
+                                 struct curl_sockaddr *a) {
+  (void)ctx, (void)purpose;
+  return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static CURLcode set_tls(CURL *easy, void *ssl_ctx, void *ctx) {
+  (void)easy;
+  return opamp__tls_apply((SSL_CTX *)ssl_ctx, (const opamp__tls *)ctx)
+             ? CURLE_OK
+             : CURLE_SSL_CERTPROBLEM;
+}
+
+/* --- starting one ----------------------------------------------------------
+ */
+
+static bool gzip(opamp__buf *out, const uint8_t *p, size_t n) {
+  z_stream z = {0};
+  bool ok = false;
+  /* 16 + 15: a gzip header, the largest window. */
+  if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + 15, 8,
+                   Z_DEFAULT_STRATEGY) != Z_OK)
+    return false;
+  opamp__buf_clear(out);
+  size_t bound = deflateBound(&z, (uLong)n);
+  if (bound > UINT32_MAX || !opamp__buf_reserve(out, bound)) goto done;
+  z.next_in = (Bytef *)p;
+  z.avail_in = (uInt)n;
+  z.next_out = out->ptr;
+  z.avail_out = (uInt)bound;
+  if (deflate(&z, Z_FINISH) != Z_STREAM_END) goto done;
+  out->len = z.total_out;
+  ok = true;
+
+done:
+  deflateEnd(&z);
+  return ok;
+}
+
+/* "+host:port:addr,addr": the addresses that curl shall use. */
+static bool pin_addresses(exchange *x, const http_conn *c,
+                          const opamp__addrs *found) {
+  opamp__buf b = {0};
+  bool ok = opamp__buf_printf(&b, "+%s:%u:", c->host, (unsigned)c->port);
+  for (size_t i = 0; ok && i < found->len; i++) {
+    const opamp__addr *a = &found->list[i];
+    char text[OPAMP__ADDR_TEXT];
+    opamp__addr_text(a, text);
+    ok = opamp__buf_printf(&b, a->any.sa_family == AF_INET6 ? "%s[%s]" : "%s%s",
+                           i == 0 ? "" : ",", text);
+  }
+  ok = ok && opamp__buf_byte(&b, 0);
+  if (ok) x->resolve = curl_slist_append(NULL, (const char *)b.ptr);
+  opamp__buf_free(&b);
+  return ok && x->resolve != NULL;
+}
+
+static void set_connection(exchange *x, const http_conn *c) {
+  CURL *e = x->easy;
+  curl_easy_setopt(e, CURLOPT_URL, c->url);
+  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  /* Nothing from the environment: no proxy, no exceptions. */
+  curl_easy_setopt(e, CURLOPT_PROXY, "");
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)NO_TIMEOUT_MS);
+  curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  if (x->resolve != NULL) curl_easy_setopt(e, CURLOPT_RESOLVE, x->resolve);
+  if (c->pool->tls == NULL) return;
+  bool insecure = opamp__tls_insecure(c->pool->tls);
+  curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
+  curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
+  /* Without these two curl would read the system's bundle for nothing. */
+  curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
+  curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+  curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, set_tls);
+  curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, c->pool->tls);
+}
+
+static void set_request(exchange *x, const http_conn *c, const uint8_t *p,
+                        size_t n) {
+  CURL *e = x->easy;
+  curl_easy_setopt(e, CURLOPT_POST, 1L);
+  curl_easy_setopt(e, CURLOPT_POSTFIELDS, p);
+  curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
+  curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
+  curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
+  curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(e, CURLOPT_ERRORBUFFER, x->error);
+  curl_easy_setopt(e, CURLOPT_PRIVATE, x);
+  curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, leaves);
+  curl_easy_setopt(e, CURLOPT_PREREQDATA, x);
+  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, body_arrives);
+  curl_easy_setopt(e, CURLOPT_WRITEDATA, x);
+  curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, header_arrives);
+  curl_easy_setopt(e, CURLOPT_HEADERDATA, x);
+}
+
+static bool start(http_conn *c, const opamp__addrs *found) {
+  static const uint8_t nothing = 0;
+  exchange *x = exchange_get(c->pool);
+  if (x == NULL) return false;
+  const uint8_t *p = c->frame == NULL ? &nothing : c->frame;
+  size_t n = c->len;
+  bool ok = found == NULL || pin_addresses(x, c, found);
+  if (ok && c->compress) {
+    ok = gzip(&x->packed, p, n);
+    p = x->packed.ptr;
+    n = x->packed.len;
+  }
+  if (ok) {
+    set_connection(x, c);
+    set_request(x, c, p, n);
+    ok = curl_multi_add_handle(c->pool->multi, x->easy) == CURLM_OK;
+  }
+  if (!ok) {
+    exchange_put(x);
+    return false;
+  }
+  x->conn = c;
+  c->exchange = x;
+  return true;
+}
+
+/* --- connections -----------------------------------------------------------
+ */
+
+static void conn_free(http_conn *c) {
+  opamp__soon_cancel(c->base.t, &c->task);
+  opamp__lookup_cancel(c->lookup);
+  if (c->exchange != NULL) exchange_drop(c->exchange);
+  if (c->pool != NULL) c->pool->users--;
+  for (struct curl_slist *h = c->headers; h != NULL; h = h->next)
+    opamp__wipe(h->data, strlen(h->data));
+  curl_slist_free_all(c->headers);
+  opamp__free(c->ending);
+  opamp__free(c->url);
+  opamp__free(c->host);
+  opamp__free(c);
+}
+
+static void finish(http_conn *c, opamp__ending *e) {
+  const opamp__sink *sink = c->base.sink;
+  void *ctx = c->base.ctx;
+  conn_free(c);
+  opamp__end_tell(sink, ctx, e);
+}
+
+static void end_soon(void *ctx) {
+  http_conn *c = (http_conn *)ctx;
+  opamp__ending *e = c->ending;
+  c->ending = NULL;
+  finish(c, e);
+}
+
+static void resolved(void *ctx, const opamp__addrs *found, const char *error) {
+  http_conn *c = (http_conn *)ctx;
+  c->lookup = NULL;
+  if (found == NULL)
+    finish(c, opamp__ending_new(OPAMP_ERR_RESOLVE, "%s", error));
+  else if (!start(c, found))
+    finish(c, NULL);
+}
+
+static opamp_status http_send(opamp__conn *conn, uint8_t *frame, size_t len) {
+  http_conn *c = (http_conn *)conn;
+  opamp__addrs fresh;
+  if (c->busy || c->task.queued)
+    return opamp__fail(OPAMP_ERR_STATE, "a request is under way");
+  c->frame = frame;
+  c->len = len;
+  c->busy = true;
+  bool ok;
+  if (c->numeric) {
+    ok = start(c, NULL);
+  } else if (c->numeric_hosts) {
+    c->ending = opamp__ending_new(
+        OPAMP_ERR_RESOLVE, "%s is a name, and names are not resolved", c->host);
+    opamp__soon(conn->t, &c->task);
+    ok = true;
+  } else if (opamp__resolver_fresh(conn->t->resolver, c->host, &fresh)) {
+    ok = start(c, &fresh);
+  } else {
+    c->lookup = opamp__resolve(conn->t->resolver, c->host, resolved, c);
+    ok = c->lookup != NULL;
+  }
+  if (ok) return OPAMP_OK;
+  c->busy = false;
+  return opamp__nomem();
+}
+
+static void http_ping(opamp__conn *conn) {
+  (void)conn;
+}
+
+static void http_close(opamp__conn *conn, int code) {
+  http_conn *c = (http_conn *)conn;
+  (void)code;
+  opamp__lookup_cancel(c->lookup);
+  c->lookup = NULL;
+  if (c->exchange != NULL) exchange_drop(c->exchange);
+  c->exchange = NULL;
+  opamp__free(c->ending);
+  c->ending = opamp__ending_new(OPAMP_ERR_CLOSED, "closed");
+  opamp__soon(conn->t, &c->task);
+}
+
+static void http_abort(opamp__conn *conn) {
+  conn_free((http_conn *)conn);
+}
+
+static const opamp__conn_ops ops = {http_send, http_ping, http_close,
+                                    http_abort};
+
+/* --- the end of an exchange ------------------------------------------------
+ */
+
+static void copy_header(CURL *e, const char *name, char *out, size_t size) {
+  struct curl_header *h;
+  if (curl_easy_header(e, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
+    snprintf(out, size, "%s", h->value);
+}
+
+static opamp__ending *refused(const exchange *x, long status) {
+  opamp__ending *e =
+      opamp__ending_new(OPAMP_ERR_HTTP, "HTTP status %ld", status);
+  if (e == NULL) return NULL;
+  e->http_status = (int)status;
+  copy_header(x->easy, "Location", e->location, sizeof e->location);
+  copy_header(x->easy, "Retry-After", e->retry_after, sizeof e->retry_after);
+  opamp__printable(e->body, sizeof e->body, x->body.ptr, x->body.len);
+  return e;
+}
+
+static opamp__ending *not_connected(const exchange *x) {
+  const http_conn *c = x->conn;
+  long err = 0;
+  char *ip = NULL;
+  curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &err);
+  curl_easy_getinfo(x->easy, CURLINFO_PRIMARY_IP, &ip);
+  const char *host = ip != NULL && ip[0] != '\0' ? ip : c->host;
+  return opamp__ending_new(
+      OPAMP_ERR_TRANSPORT,
+      strchr(host, ':') != NULL ? "connect to [%s]:%u: %s"
+                                : "connect to %s:%u: %s",
+      host, (unsigned)c->port,
+      err != 0 ? strerror((int)err) : "no address answers");
+}
+
+static opamp__ending *tls_failed(const exchange *x, CURLcode code) {
+  long verified = 0;
+  curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+  if (verified != 0) {
+    char text[200];
+    opamp__tls_verify_text(verified, text, sizeof text);
+    return opamp__ending_new(OPAMP_ERR_TLS, "%s", text);
+  }
+  return opamp__ending_new(
+      OPAMP_ERR_TLS, "%s",
+      x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
+}
+
+static opamp__ending *failed(const exchange *x, CURLcode code) {
+  switch (code) {
+    case CURLE_OUT_OF_MEMORY:
+      return NULL;
+    case CURLE_COULDNT_CONNECT:
+      return not_connected(x);
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_ISSUER_ERROR:
+      return tls_failed(x, code);
+    case CURLE_WRITE_ERROR:
+      if (!x->too_big) return NULL;
+      return opamp__ending_new(OPAMP_ERR_LIMIT,
+                               "the response is larger than %zu bytes",
+                               x->conn->max_receive);
+    default:
+      return opamp__ending_new(
+          OPAMP_ERR_TRANSPORT, "%s",
+          x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
+  }
+}
+
+/* Which address answered, for the next lookup. */
+static void note_address(const exchange *x) {
+  char *ip = NULL;
+  opamp__addrs a;
+  if (x->conn->numeric) return;
+  curl_easy_getinfo(x->easy, CURLINFO_PRIMARY_IP, &ip);
+  if (ip != NULL && opamp__addr_numeric(ip, &a))
+    opamp__resolver_worked(x->conn->base.t->resolver, x->conn->host,
+                           &a.list[0]);
+}
+
+static void done(exchange *x, CURLcode code) {
+  pool *p = x->pool;
+  http_conn *c = x->conn;
+  long status = 0;
+  if (c == NULL) return; /* in the list of the dead */
+  curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+  if (code == CURLE_OK) note_address(x);
+  bool good = code == CURLE_OK && status / 100 == 2;
+  opamp__ending *e = NULL;
+  if (!good) e = code == CURLE_OK ? refused(x, status) : failed(x, code);
+  curl_multi_remove_handle(p->multi, x->easy);
+  c->exchange = NULL;
+  c->busy = false;
+  x->conn = NULL;
+  if (good)
+    c->base.sink->frame(c->base.ctx, x->body.ptr, x->body.len);
+  else
+    finish(c, e);
+  exchange_put(x);
+}
+
+/* What curl has finished. Owners are called from here, never from inside it. */
+static void drain(pool *p) {
+  int left;
+  CURLMsg *m;
+  if (p->depth > 0) return;
+  while (p->dead != NULL) {
+    exchange *x = p->dead;
+    p->dead = x->next;
+    curl_multi_remove_handle(p->multi, x->easy);
+    exchange_put(x);
+  }
+  p->users++; /* keeps it while owners are called */
+  while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
+    exchange *x = NULL;
+    CURLcode code = m->data.result;
+    if (m->msg != CURLMSG_DONE) continue;
+    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+    done(x, code);
+  }
+  p->users--;
+}
+
+/* --- opening ---------------------------------------------------------------
+ */
+
+static bool add_header(http_conn *c, const char *name, const char *value) {
+  opamp__buf b = {0};
+  /* "Name;" is how curl sends a header without value. */
+  bool ok = value[0] == '\0' ? opamp__buf_printf(&b, "%s;", name)
+                             : opamp__buf_printf(&b, "%s: %s", name, value);
+  ok = ok && opamp__buf_byte(&b, 0);
+  struct curl_slist *l =
+      ok ? curl_slist_append(c->headers, (const char *)b.ptr) : NULL;
+  opamp__buf_wipe_free(&b);
+  if (l == NULL) return false;
+  c->headers = l;
+  return true;
+}
+
+static bool add_headers(http_conn *c, const opamp__endpoint *ep) {
+  bool ok = add_header(c, "Content-Type", "application/x-protobuf");
+  struct curl_slist *l = curl_slist_append(c->headers, "Expect:");
+  if (l == NULL) return false;
+  c->headers = l;
+  if (ep->instance_uid != NULL)
+    ok = ok && add_header(c, "OpAMP-Instance-UID", ep->instance_uid);
+  if (ep->compress) ok = ok && add_header(c, "Content-Encoding", "gzip");
+  if (ep->headers == NULL) return ok;
+  for (size_t i = 0; ok && i < ep->headers->len; i++)
+    ok = add_header(c, ep->headers->list[i].name, ep->headers->list[i].value);
+  return ok;
+}
+
+static void init_curl(void) {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static opamp__http *http_of(opamp__transport *t) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, init_curl);
+  if (t->http == NULL) {
+    t->http = (opamp__http *)opamp__calloc(1, sizeof *t->http);
+    if (t->http != NULL) t->http->t = t;
+  }
+  return t->http;
+}
+
+opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
+                              const opamp__endpoint *ep) {
+  opamp__addrs numeric;
+  http_conn *c = (http_conn *)opamp__calloc(1, sizeof *c);
+  if (c == NULL) return opamp__nomem();
+  c->base.ops = &ops;
+  c->base.t = t;
+  c->task.run = end_soon;
+  c->task.ctx = c;
+  c->port = ep->url->port;
+  c->max_receive = ep->max_receive;
+  c->compress = ep->compress;
+  c->numeric_hosts = ep->numeric_hosts;
+  c->numeric = opamp__addr_numeric(ep->url->host, &numeric);
+  c->url = opamp__strndup(ep->url->text, strlen(ep->url->text));
+  c->host = opamp__strndup(ep->url->host, strlen(ep->url->host));
+  opamp__http *h = http_of(t);
+  pool *p = h == NULL ? NULL : pool_for(h, ep->tls);
+  if (p != NULL) {
+    c->pool = p;
+    p->users++;
+  }
+  if (p == NULL || c->url == NULL || c->host == NULL || !add_headers(c, ep)) {
+    conn_free(c);
+    return opamp__nomem();
+  }
+  *out = &c->base;
+  return OPAMP_OK;
+}
+
+bool opamp__http_shutdown(opamp__transport *t) {
+  if (t->http == NULL) return true;
+  while (t->http->pools != NULL) pool_free(t->http->pools);
+  opamp__free(t->http);
+  t->http = NULL;
+  return true;
+}

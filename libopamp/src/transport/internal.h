@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_TRANSPORT_INTERNAL_H
+#define OPAMP_TRANSPORT_INTERNAL_H
+
+#include "transport/dial.h"
+#include "transport/transport.h"
+
+/* What http_curl.c, ws_lws.c and transport.c share. */
+
+/* Something to do in the loop's next round. Nothing is called from inside a
+ * call of the owner, nor from inside curl or libwebsockets when it may end the
+ * connection: it is put off by one of these, which lives in what it is about.
+ */
+typedef struct opamp__task {
+  struct opamp__task *next;
+  void (*run)(void *ctx);
+  void *ctx;
+  bool queued;
+} opamp__task;
+
+typedef struct opamp__http opamp__http;
+typedef struct opamp__ws opamp__ws;
+
+struct opamp__transport {
+  opamp__reactor *reactor;
+  opamp__resolver *resolver;
+  opamp__timer *soon;
+  opamp__task *first, **last;
+  opamp__http *http; /* each made when first needed */
+  opamp__ws *ws;
+  uint32_t max_connections;
+  bool shutting_down;
+};
+
+void opamp__soon(opamp__transport *t, opamp__task *task);
+void opamp__soon_cancel(opamp__transport *t, opamp__task *task);
+
+/* The head of every connection. */
+struct opamp__conn {
+  const opamp__conn_ops *ops;
+  opamp__transport *t;
+  const opamp__sink *sink;
+  void *ctx;
+};
+
+/* The reason of an end, kept from where it shows until the owner is told. */
+enum { OPAMP__BODY_SHOWN = 200 };
+typedef struct opamp__ending {
+  opamp_status why;
+  int http_status;
+  int close_code;
+  char text[320];
+  char location[2048];
+  char retry_after[128];
+  char body[OPAMP__BODY_SHOWN + 1];
+} opamp__ending;
+
+/* A new one; NULL when out of memory, which opamp__end_tell says by itself. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+opamp__ending *
+opamp__ending_new(opamp_status why, const char *fmt, ...);
+/* Printable ASCII, runs of anything else as one space. */
+void opamp__printable(char *out, size_t size, const uint8_t *p, size_t n);
+/* Frees `e`. */
+void opamp__end_tell(const opamp__sink *sink, void *ctx, opamp__ending *e);
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void opamp__conn_log(const opamp__conn *c, int level, const char *fmt, ...);
+
+opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
+                              const opamp__endpoint *ep);
+/* Without connections: false while something of it is still in the loop. */
+bool opamp__http_shutdown(opamp__transport *t);
+
+opamp_status opamp__ws_open(opamp__conn **out, opamp__transport *t,
+                            const opamp__endpoint *ep);
+bool opamp__ws_shutdown(opamp__transport *t);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_TRANSPORT_WS_CONN_H
+#define OPAMP_TRANSPORT_WS_CONN_H
+
+#include "base/buf.h"
+#include "transport/ws_internal.h"
+
+/* A WebSocket connection is two things: what its owner holds (ws_conn), which
+ * goes when the owner is told or lets go, and what libwebsockets holds
+ * (ws_link, one for each address tried), which goes when libwebsockets says so.
+ * Each points to the other until one of them goes.
+ *
+ * ws_dial.c: addresses, upgrade, failures until then. ws_lws.c: frames. */
+
+typedef struct ws_conn ws_conn;
+
+/* What is needed until the connection is open. */
+typedef struct ws_dial {
+  opamp__url url;
+  opamp__headers headers;
+  char *instance_uid;
+  opamp__addrs addrs;
+  size_t next; /* of addrs */
+  opamp__addr current;
+  int error; /* errno of the last address */
+  opamp__lookup *lookup;
+  opamp__timer *timer;
+} ws_dial;
+
+struct ws_conn {
+  opamp__conn base;
+  opamp__ws *w;
+  ws_link *link;
+  ws_dial *dial; /* NULL once open */
+  opamp__ending *ending;
+  opamp__task task;
+  uint8_t *frame; /* in hand; NULL: none */
+  size_t len, sent;
+  opamp__buf message; /* the pieces so far */
+  size_t max_receive;
+  opamp__tls *tls;
+  bool compress, numeric_hosts;
+  bool open;
+  bool ended;       /* the task tells the owner */
+  bool dial_next;   /* the task tries the next address */
+  bool written;     /* the task says so */
+  bool handed_over; /* the frame's last byte, but not yet to the socket */
+  bool ping;
+  bool in_message;
+};
+
+struct ws_link {
+  ws_link *next;
+  opamp__ws *w;
+  ws_conn *conn; /* NULL: nobody cares */
+  ws_vhost *vhost;
+  struct lws *wsi;
+  opamp__timer *linger;
+  uint8_t *copy;       /* of the piece that is being compressed */
+  uint16_t close_code; /* to be sent, 0 none */
+  bool connecting;     /* inside lws_client_connect_via_info */
+  bool gone;           /* libwebsockets said so inside of it */
+  bool tcp;
+  bool close_sent;
+  bool killed;
+};
+
+/* Ends the link at once. */
+void opamp__ws_kill(ws_link *l);
+/* Parts the link from its connection; returns that, or NULL. */
+ws_conn *opamp__ws_part(ws_link *l);
+/* The connection is over for its owner, who is told in the loop's next round.
+ * The first reason counts. */
+void opamp__ws_end(ws_conn *c, opamp__ending *e);
+/* The errno that the socket knows of. */
+int opamp__ws_socket_error(struct lws *wsi);
+void opamp__ws_free(ws_conn *c);
+void opamp__ws_link_free(ws_link *l);
+
+void opamp__ws_dial_free(ws_dial *d);
+/* Begins with the addresses of the URL, in the loop's next round at the
+ * earliest. False when out of memory. */
+bool opamp__ws_dial_start(ws_conn *c);
+void opamp__ws_dial_next(ws_conn *c);
+
+/* The callbacks up to the upgrade. */
+void opamp__ws_tcp_connected(ws_link *l);
+int opamp__ws_append_headers(ws_link *l, struct lws *wsi, void *in, size_t len);
+void opamp__ws_answered(ws_link *l, struct lws *wsi);
+void opamp__ws_attempt_failed(ws_link *l, struct lws *wsi, const char *text,
+                              size_t len);
+
+#endif

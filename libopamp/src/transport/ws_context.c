@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "transport/tls_internal.h"
+#include "transport/ws_internal.h"
+
+enum {
+  NO_TIMEOUT_S = 7 * 24 * 3600, /* the deadlines are the core's */
+  HEADER_MAX = 16384,           /* of the answer to the upgrade */
+  SMALL_LOOP = 1024,
+  TABLE_MAX = 65536,
+  /* Handles of libwebsockets close one after another, each in a round of the
+   * loop: the event pipe, then what is left. With two to spare. */
+  CLOSING_ROUNDS = 4
+};
+
+/* Contexts share counters in libwebsockets that nothing guards. */
+static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local char last_log[160];
+
+/* Instead of stderr. The last line helps to explain a failure. */
+static void keep_log(int level, const char *line) {
+  if (level & LLL_ERR)
+    snprintf(last_log, sizeof last_log, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "opamp",
+     .callback = opamp__ws_callback,
+     /* Each connection has a buffer of this size. */
+     .rx_buffer_size = 1024,
+     .tx_packet_size = OPAMP__WS_CHUNK},
+    {0}};
+
+static const struct lws_extension deflate[] = {
+    {"permessage-deflate", lws_extension_callback_pm_deflate,
+     "permessage-deflate; client_no_context_takeover"
+     "; server_no_context_takeover; client_max_window_bits"},
+    {NULL, NULL, NULL}};
+
+/* --- the context -----------------------------------------------------------
+ */
+
+/* libwebsockets makes one descriptor table for ever: a small one it searches,
+ * a big one it indexes with the descriptor, so that this must cover whatever
+ * number the process may get to. */
+static unsigned table_size(uint32_t max_connections) {
+  if (max_connections <= SMALL_LOOP) return max_connections + 16;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > TABLE_MAX)
+    return TABLE_MAX;
+  return (unsigned)limit.rlim_cur;
+}
+
+#if LWS_LIBRARY_VERSION_NUMBER >= 4005000
+/* The last context to go takes OpenSSL of the whole process with it. */
+static void keep_one_alive(void) {
+  static struct lws_context *anchor;
+  struct lws_context_creation_info info = {
+      .port = CONTEXT_PORT_NO_LISTEN,
+      .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+      .fd_limit_per_thread = 4};
+  if (anchor == NULL) anchor = lws_create_context(&info);
+}
+#else
+static void keep_one_alive(void) {
+}
+#endif
+
+/* lws_create_context ignores SIGPIPE for the process; that is put back. */
+static struct lws_context *make_context(
+    struct lws_context_creation_info *info) {
+  struct sigaction old;
+  pthread_mutex_lock(&contexts);
+  sigaction(SIGPIPE, NULL, &old);
+  lws_set_log_level(LLL_ERR, keep_log);
+  keep_one_alive();
+  struct lws_context *c = lws_create_context(info);
+  sigaction(SIGPIPE, &old, NULL);
+  pthread_mutex_unlock(&contexts);
+  return c;
+}
+
+static opamp_status no_context(void) {
+  if (strstr(last_log, "evlib") == NULL)
+    return opamp__fail(OPAMP_ERR_NOMEM, "libwebsockets made no context: %s",
+                       last_log);
+  return opamp__fail(OPAMP_ERR_UNSUPPORTED,
+                     "libwebsockets has no libuv plugin (on Debian: apt-get "
+                     "install libwebsockets-evlib-uv): %s",
+                     last_log);
+}
+
+static void clean_up(void *ctx);
+
+opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
+  *out = t->ws;
+  if (t->ws != NULL) return OPAMP_OK;
+  opamp__ws *w = (opamp__ws *)opamp__calloc(1, sizeof *w);
+  if (w == NULL) return opamp__nomem();
+  void *loop = opamp__reactor_uv_loop(t->reactor);
+  struct lws_context_creation_info info = {
+      .port = CONTEXT_PORT_NO_LISTEN,
+      .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV |
+                 LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+      .foreign_loops = &loop,
+      .pcontext = &w->context,
+      .fd_limit_per_thread = table_size(t->max_connections),
+      .pt_serv_buf_size = OPAMP__WS_CHUNK,
+      .max_http_header_data = HEADER_MAX,
+      .timeout_secs = NO_TIMEOUT_S};
+  last_log[0] = '\0';
+  struct lws_context *c = make_context(&info);
+  if (c == NULL) {
+    opamp__free(w);
+    return no_context();
+  }
+  w->context = c;
+  w->t = t;
+  w->task.run = clean_up;
+  w->task.ctx = w;
+  t->ws = w;
+  *out = w;
+  return OPAMP_OK;
+}
+
+void opamp__ws_kick(opamp__ws *w) {
+  lws_cancel_service(w->context);
+}
+
+/* --- vhosts ----------------------------------------------------------------
+ */
+
+static void vhost_free(ws_vhost *v) {
+  if (v->lws != NULL) lws_vhost_destroy(v->lws);
+  SSL_CTX_free(v->ssl);
+  opamp__tls_unref(v->tls);
+  opamp__free(v->host);
+  opamp__free(v);
+}
+
+static bool vhost_set_up(opamp__ws *w, ws_vhost *v) {
+  struct lws_context_creation_info info = {
+      .port = CONTEXT_PORT_NO_LISTEN,
+      .protocols = protocols,
+      .extensions = v->compress ? deflate : NULL,
+      /* Else it would follow http_proxy from the environment. */
+      .http_proxy_address = "",
+      .vhost_name = "opamp",
+      .connect_timeout_secs = NO_TIMEOUT_S,
+      .timeout_secs = NO_TIMEOUT_S,
+      .ka_time = 60,
+      .ka_probes = 5,
+      .ka_interval = 10};
+  if (v->tls != NULL) {
+    v->ssl = opamp__tls_context(v->tls, v->host);
+    if (v->ssl == NULL) return false;
+    info.provided_client_ssl_ctx = v->ssl;
+    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+  }
+  v->lws = lws_create_vhost(w->context, &info);
+  return v->lws != NULL;
+}
+
+static bool vhost_fits(const ws_vhost *v, const opamp__endpoint *ep) {
+  if (v->tls != ep->tls || v->compress != ep->compress) return false;
+  return v->tls == NULL || strcasecmp(v->host, ep->url->host) == 0;
+}
+
+ws_vhost *opamp__ws_vhost_get(opamp__ws *w, const opamp__endpoint *ep) {
+  for (ws_vhost *v = w->vhosts; v != NULL; v = v->next) {
+    if (!vhost_fits(v, ep)) continue;
+    v->users++;
+    return v;
+  }
+  ws_vhost *v = (ws_vhost *)opamp__calloc(1, sizeof *v);
+  if (v == NULL) return NULL;
+  v->compress = ep->compress;
+  v->tls = ep->tls == NULL ? NULL : opamp__tls_ref(ep->tls);
+  v->host = opamp__strndup(ep->url->host, strlen(ep->url->host));
+  if (v->host == NULL || !vhost_set_up(w, v)) {
+    vhost_free(v);
+    return NULL;
+  }
+  v->users = 1;
+  v->next = w->vhosts;
+  w->vhosts = v;
+  return v;
+}
+
+void opamp__ws_vhost_put(opamp__ws *w, ws_vhost *v) {
+  if (--v->users == 0) opamp__soon(w->t, &w->task);
+}
+
+static void free_unused_vhosts(opamp__ws *w) {
+  for (ws_vhost **at = &w->vhosts; *at != NULL;) {
+    ws_vhost *v = *at;
+    if (v->users > 0) {
+      at = &v->next;
+      continue;
+    }
+    *at = v->next;
+    vhost_free(v);
+  }
+}
+
+/* --- the end ---------------------------------------------------------------
+ */
+
+static void destroy_context(opamp__ws *w) {
+  pthread_mutex_lock(&contexts);
+  lws_context_destroy(w->context);
+  pthread_mutex_unlock(&contexts);
+}
+
+/* The first destroy starts to close the handles, which libuv does in its own
+ * time; another one, when that is done, frees the context and clears ours. */
+static void clean_up(void *ctx) {
+  opamp__ws *w = (opamp__ws *)ctx;
+  opamp__transport *t = w->t;
+  free_unused_vhosts(w);
+  if (!t->shutting_down || w->vhosts != NULL) return;
+  if (w->rounds == 0 || w->rounds >= CLOSING_ROUNDS) destroy_context(w);
+  w->rounds++;
+  if (w->context != NULL) {
+    opamp__soon(t, &w->task);
+    return;
+  }
+  t->ws = NULL;
+  opamp__free(w);
+}
+
+bool opamp__ws_shutdown(opamp__transport *t) {
+  if (t->ws == NULL) return true;
+  opamp__ws_kill_links(t->ws);
+  opamp__soon(t, &t->ws->task);
+  return false;
+}
