@@ -128,6 +128,9 @@ void opamp__loop_finish(opamp_loop *l) {
     opamp__client_take_down(c);
     opamp__client_unref(c);
   }
+  /* libwebsockets crashes when its context goes while the descriptors of
+   * connections that were just aborted are still being closed. */
+  opamp__reactor_step(l->reactor, 0);
   opamp__transport_shutdown(l->transport);
   while (!opamp__transport_idle(l->transport))
     opamp__reactor_step(l->reactor, IDLE_STEP_MS);
