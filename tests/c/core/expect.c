@@ -22,6 +22,10 @@ static bool same(const opamp_msg *a, const opamp_msg *b) {
   return ok;
 }
 
+static bool same_bytes(opamp_bytes a, opamp_bytes b) {
+  return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 static bool is_head(int field) {
   return field == OPAMP_AGENT_TO_SERVER_INSTANCE_UID ||
          field == OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM ||
@@ -49,6 +53,10 @@ static bool match_field(const opamp_msg *sent, const char **text,
   if (ok &&
       opamp_msg_field_kind(OPAMP_MSG_AGENT_TO_SERVER, field) == OPAMP_KIND_MSG)
     ok = same(opamp_msg_sub(want, field, 0), opamp_msg_sub(sent, field, 0));
+  else if (ok && opamp_msg_field_kind(OPAMP_MSG_AGENT_TO_SERVER, field) ==
+                     OPAMP_KIND_BYTES)
+    ok = same_bytes(opamp_msg_bytes(want, field, 0),
+                    opamp_msg_bytes(sent, field, 0));
   else if (ok)
     ok = opamp_msg_u64(want, field, 0) == opamp_msg_u64(sent, field, 0);
   opamp_msg_free(want);
@@ -138,16 +146,18 @@ static bool match_hex(opamp_bytes b, const char *hex) {
   return strcmp(text, hex) == 0;
 }
 
-static bool match_names(const opamp_event *e, const char *list) {
-  int64_t want = 0;
+/* Bits of the fields named; "none" is 0. */
+static uint64_t fields_of(const char *list) {
+  uint64_t bits = 0;
   char name[64];
   int n;
+  if (strcmp(list, "none") == 0) return 0;
   while (sscanf(list, "%63[^,]%n", name, &n) == 1) {
-    want |=
-        INT64_C(1) << opamp_msg_field_by_name(OPAMP_MSG_AGENT_TO_SERVER, name);
+    bits |=
+        UINT64_C(1) << opamp_msg_field_by_name(OPAMP_MSG_AGENT_TO_SERVER, name);
     list += n + (list[n] == ',');
   }
-  return event_number(e, OPAMP_NUM_FIELDS) == want;
+  return bits;
 }
 
 /* key=value, with the value's quotes gone. */
@@ -159,7 +169,10 @@ static bool match_value(const opamp_event *e, const char *key,
   if (strcmp(key, "status") == 0)
     return strcmp(opamp_status_name(e->status) + strlen("OPAMP_"), value) == 0;
   if (strcmp(key, "hash") == 0) return match_hex(bytes, value);
-  if (strcmp(key, "fields") == 0) return match_names(e, value);
+  if (strcmp(key, "previous") == 0)
+    return match_hex((opamp_bytes){e->previous.ptr, e->previous.len}, value);
+  if (strcmp(key, "fields") == 0)
+    return (uint64_t)event_number(e, OPAMP_NUM_FIELDS) == fields_of(value);
   if (strcmp(key, "state") == 0 && isalpha((unsigned char)value[0])) {
     uint64_t v = 0;
     return opamp_msg_enum_value(OPAMP_MSG_REMOTE_CONFIG_STATUS,
@@ -202,9 +215,65 @@ static bool match_event(const output *o, const char *line) {
   return true;
 }
 
+/* --- looking in
+ * -------------------------------------------------------------------- */
+
+static bool look_at(const opamp__core_view *v, const char *key,
+                    const char *value) {
+  static const char *const states[] = {
+      [OPAMP_STATE_STOPPED] = "stopped",
+      [OPAMP_STATE_CONNECTING] = "connecting",
+      [OPAMP_STATE_CONNECTED] = "connected",
+      [OPAMP_STATE_WAITING] = "waiting",
+      [OPAMP_STATE_STOPPING] = "stopping",
+  };
+  static const struct {
+    const char *name;
+    int counter;
+  } counters[] = {{"sent", OPAMP_COUNT_MESSAGES_SENT},
+                  {"received", OPAMP_COUNT_MESSAGES_RECEIVED},
+                  {"connects", OPAMP_COUNT_CONNECTS},
+                  {"connect_failures", OPAMP_COUNT_CONNECT_FAILURES},
+                  {"disconnects", OPAMP_COUNT_DISCONNECTS},
+                  {"heartbeats", OPAMP_COUNT_HEARTBEATS},
+                  {"full_states", OPAMP_COUNT_FULL_STATES},
+                  {"offers", OPAMP_COUNT_OFFERS},
+                  {"bad_messages", OPAMP_COUNT_BAD_MESSAGES},
+                  {"server_errors", OPAMP_COUNT_SERVER_ERRORS},
+                  {"parked_count", OPAMP_COUNT_PARKED}};
+  uint64_t number = strtoull(value, NULL, 0);
+  if (strcmp(key, "state") == 0) return strcmp(states[v->state], value) == 0;
+  if (strcmp(key, "undelivered") == 0)
+    return v->undelivered == fields_of(value);
+  if (strcmp(key, "parked") == 0) return v->parked == fields_of(value);
+  if (strcmp(key, "customs") == 0) return v->customs == number;
+  if (strcmp(key, "server_capabilities") == 0)
+    return v->server_capabilities == number;
+  for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+    if (strcmp(counters[i].name, key) == 0)
+      return v->counters[counters[i].counter] == number;
+  return false;
+}
+
+/* look key=value …: what the getters say at this point. */
+static void expect_look(player *p, const char *line) {
+  char key[64], value[256];
+  int n;
+  for (; *(line += strspn(line, " ")) != '\0'; line += n)
+    if (sscanf(line, "%63[a-z_]=%255[^ ]%n", key, value, &n) != 2 ||
+        !look_at(opamp__core_look(p->core), key, value)) {
+      player_fail(p, "not so: %s", line);
+      return;
+    }
+}
+
 void player_expect(player *p, const char *line) {
   output *o;
   bool ok;
+  if (strncmp(line, "look ", 5) == 0) {
+    expect_look(p, line + 5);
+    return;
+  }
   if (p->output_next == p->output_len) {
     player_fail(p, "@%" PRIu64 " missing: %s", p->now, line);
     return;

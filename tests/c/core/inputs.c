@@ -276,10 +276,26 @@ static bool input_plain(player *p, opamp__in_kind kind) {
   return input_number(p, kind, 0);
 }
 
+/* connected fields…: started, opened and answered with these fields, all at
+ * this time; what came out meanwhile is not compared. */
+static bool input_connected(player *p, const char *line) {
+  bool ok;
+  input_plain(p, OPAMP__IN_START);
+  player_drain(p);
+  input_plain(p, OPAMP__IN_OPENED);
+  player_drain(p);
+  ok = input_server(p, line);
+  player_drain(p);
+  player_clear(p);
+  return ok;
+}
+
 bool player_input(player *p, const char *line) {
   opamp__input stop = {.kind = OPAMP__IN_STOP};
   if (is(&line, "quiet")) return true;
   if (is(&line, "tick")) return input_plain(p, OPAMP__IN_TICK);
+  if (is(&line, "asleep")) return input_plain(p, OPAMP__IN_TICK);
+  if (is(&line, "connected")) return input_connected(p, line);
   if (is(&line, "start")) return input_plain(p, OPAMP__IN_START);
   if (is(&line, "flush")) return input_plain(p, OPAMP__IN_FLUSH);
   if (is(&line, "headers")) return input_plain(p, OPAMP__IN_HEADERS);

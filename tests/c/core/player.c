@@ -36,7 +36,7 @@ static output *add_output(player *p, int kind, const char *text) {
   return o;
 }
 
-static void clear_outputs(player *p) {
+void player_clear(player *p) {
   for (size_t i = 0; i < p->output_len; i++) {
     free(p->outputs[i].text);
     opamp_msg_free(p->outputs[i].sent);
@@ -147,7 +147,7 @@ static void took(player *p, const opamp__action *a) {
 
 /* Takes all actions. A WebSocket frame counts as written at once, unless the
  * transcript says when. */
-static void drain(player *p) {
+void player_drain(player *p) {
   opamp__action a;
   bool sent;
   do {
@@ -180,7 +180,7 @@ static void unexpected(player *p) {
   for (; p->output_next < p->output_len; p->output_next++)
     player_fail(p, "@%" PRIu64 " not in the transcript: %s", p->now,
                 p->outputs[p->output_next].text);
-  clear_outputs(p);
+  player_clear(p);
 }
 
 /* Lets time pass. Whatever a deadline on the way brings forth must be written
@@ -196,7 +196,7 @@ static void advance(player *p, uint64_t to, bool to_tick) {
     }
     if (at > p->now) p->now = at;
     player_feed(p, &tick);
-    drain(p);
+    player_drain(p);
     unexpected(p);
   }
   p->now = to;
@@ -258,7 +258,10 @@ static void play_moment(player *p, const char *line) {
   uint64_t at = strtoull(line + 1, &end, 10);
   const char *text = end + strspn(end, " ");
   bool understood;
-  advance(p, at, strcmp(text, "tick") == 0);
+  if (strcmp(text, "asleep") == 0)
+    p->now = at; /* no deadline was noticed on the way */
+  else
+    advance(p, at, strcmp(text, "tick") == 0);
   understood = player_input(p, text);
   p->line++;
   while (understood && (line = peek(p)) != NULL && line[0] == ' ' &&
@@ -267,7 +270,7 @@ static void play_moment(player *p, const char *line) {
     p->line++;
   }
   if (!understood) player_fail(p, "not understood (the line before): %s", text);
-  drain(p);
+  player_drain(p);
   while ((line = peek(p)) != NULL && is_expectation(line)) {
     player_expect(p, line + strspn(line, " "));
     p->line++;
@@ -295,7 +298,7 @@ bool transcript_play(const transcript *t, const transcript_mode *mode) {
   set_up(&p, t, mode);
   play(&p);
   opamp__mem_fail_after(0);
-  clear_outputs(&p);
+  player_clear(&p);
   opamp__core_free(p.core);
   opamp__url_free(&p.url);
   opamp__buf_free(&p.last_frame);

@@ -50,6 +50,10 @@ void player_fail(player *p, const char *fmt, ...);
 /* Feeds one input; memory failing is only fine when it was made to. */
 void player_feed(player *p, const opamp__input *in);
 
+/* Takes all actions of the core; forgets what came out. */
+void player_drain(player *p);
+void player_clear(player *p);
+
 /* inputs.c: a line without its time. False when it is not understood. */
 bool player_input(player *p, const char *line);
 /* "option name value", "url …", "capabilities …" and the like, before the first
