@@ -167,7 +167,7 @@ TEST(setters_check_their_message) {
 TEST(custom_messages_are_bounded_and_in_order) {
   rt t = rt_new(true);
   opamp_bytes none = {NULL, 0};
-  char type[8];
+  char type[16];
   CHECK_EQ(opamp_client_send_custom(t.c, "cap", "t", none), OPAMP_ERR_INVALID);
   rt_declare(t.c, "cap");
   CHECK_EQ(opamp_client_send_custom(t.c, "other", "t", none),
