@@ -47,6 +47,12 @@ static uint64_t throttled(opamp__core *c, int64_t retry_after_ms) {
               c->throttles++));
 }
 
+/* WIRE-4: what the server sends is not to be had again at once. */
+static bool is_malformed(opamp_status why) {
+  return why == OPAMP_ERR_FRAME || why == OPAMP_ERR_TEXT_FRAME ||
+         why == OPAMP_ERR_LIMIT;
+}
+
 /* The delay after a connection or a request ended (CONN-4, CONN-5, CONN-15,
  * HTTP-7). `useful`: it had done its work until then. */
 uint64_t opamp__backoff_closed(opamp__core *c, const opamp__in_closed *why,
@@ -71,7 +77,7 @@ uint64_t opamp__backoff_closed(opamp__core *c, const opamp__in_closed *why,
       if (why->close_code == 1008 || why->close_code >= 4000)
         return opamp__opt(c, OPAMP_OPT_BACKOFF_MAX);
   }
-  if (useful && c->duplex)
+  if (useful && c->duplex && !is_malformed(why->why))
     return opamp__random_below(c, opamp__opt(c, OPAMP_OPT_RECONNECT_DELAY));
   return opamp__backoff(c, c->failures);
 }

@@ -8,7 +8,7 @@
 /* AgentToServer out of the field table. This is the only place where a message
  * is put together and where a sequence number is given out (STATE-1). */
 
-enum { COMPOSE_RETRY_MS = 1000 };
+enum { COMPOSE_RETRY_MS = 1000, HEAD_AND_TAIL = 64 };
 
 /* What goes into one message. */
 typedef struct plan {
@@ -63,17 +63,21 @@ static bool put_head(opamp__core *c) {
                             OPAMP_AGENT_TO_SERVER_FLAGS_REQUEST_INSTANCE_UID));
 }
 
-/* WIRE-6: what makes the message too big is parked, the rest goes. */
+/* WIRE-6: a row too big for any message is parked; what is too much for this
+ * one waits for the next. */
 static uint32_t fit(opamp__core *c, uint32_t rows) {
   uint64_t max = opamp__opt(c, OPAMP_OPT_MAX_SEND);
-  uint64_t size = 64; /* head and tail */
+  uint64_t size = HEAD_AND_TAIL;
   for (int i = 0; i < OPAMP__ROWS; i++) {
-    if ((rows & (UINT32_C(1) << i)) == 0) continue;
-    if (size + row_size(c, i) <= max) {
-      size += row_size(c, i);
-    } else {
-      rows &= ~(UINT32_C(1) << i);
+    uint32_t bit = UINT32_C(1) << i;
+    if ((rows & bit) == 0) continue;
+    if (HEAD_AND_TAIL + row_size(c, i) > max) {
       opamp__rows_park(c, i, OPAMP__LIT("over the send limit (max-send)"));
+      rows &= ~bit;
+    } else if (size + row_size(c, i) > max) {
+      rows &= ~bit;
+    } else {
+      size += row_size(c, i);
     }
   }
   return rows;
@@ -153,8 +157,7 @@ static void sent(opamp__core *c, const plan *p) {
   if (p->custom != NULL) p->custom->index = c->sent;
 }
 
-static void send_plan(opamp__core *c, plan *p) {
-  p->rows = fit(c, p->rows);
+static void send_plan(opamp__core *c, const plan *p) {
   if (!put_head(c) || !put_body(c, p)) {
     c->compose_at = c->now + COMPOSE_RETRY_MS;
     opamp__buf_free(&c->frame);
@@ -199,51 +202,48 @@ static uint32_t suspects(const opamp__core *c, uint32_t rows) {
 static opamp__custom *next_custom(opamp__core *c) {
   uint64_t max = opamp__opt(c, OPAMP_OPT_MAX_SEND);
   opamp__custom *m = opamp__customs_waiting(c);
-  while (m != NULL && m == c->customs && m->value.len + 64 > max) {
+  while (m != NULL && m == c->customs && m->value.len + HEAD_AND_TAIL > max) {
     opamp__customs_refuse(c, OPAMP__LIT("over the send limit (max-send)"));
     m = opamp__customs_waiting(c);
   }
   return m;
 }
 
+/* The order of things: the state in one message, then rows that were refused
+ * together and go alone, then custom messages one by one. A stopping agent says
+ * all of that, the state in its last message (CONN-9). */
+static bool next_plan(opamp__core *c, bool stopping, plan *p) {
+  uint32_t waiting = fit(c, opamp__rows_waiting(c));
+  uint32_t alone = suspects(c, waiting);
+  *p = (plan){waiting & ~alone, NULL, false};
+  if (!stopping && (p->rows != 0 || c->must_send)) return true;
+  *p = (plan){alone & (~alone + 1), NULL, false}; /* the lowest of them */
+  if (p->rows != 0 || (p->custom = next_custom(c)) != NULL) return true;
+  if (stopping) {
+    *p = (plan){waiting, NULL, true};
+    return true;
+  }
+  if (!heartbeat_due(c)) return false;
+  c->view.counters[OPAMP_COUNT_HEARTBEATS]++;
+  return true;
+}
+
 void opamp__compose(opamp__core *c) {
-  plan p = {0, NULL, false};
-  uint32_t waiting, alone;
   bool stopping = !c->running && !c->stop_silent;
+  plan p;
   if (!opamp__session_can_send(c) || c->now < c->compose_at) return;
   c->compose_at = 0;
-  if (c->frame_failed && c->frame_current && !stopping) {
+  if (c->frame_failed && c->frame_current && (!stopping || c->frame_final))
     send_again(c);
-    return;
-  }
-  waiting = opamp__rows_waiting(c);
-  alone = suspects(c, waiting);
-  p.rows = waiting & ~alone;
-  if (stopping) {
-    p.custom = next_custom(c);
-    if (p.custom != NULL)
-      p.rows = 0;
-    else
-      p.final = true;
+  else if (next_plan(c, stopping, &p))
     send_plan(c, &p);
-  } else if (p.rows != 0 || c->must_send) {
-    send_plan(c, &p);
-  } else if (alone != 0) {
-    p.rows = alone & (~alone + 1); /* the lowest of them */
-    send_plan(c, &p);
-  } else if ((p.custom = next_custom(c)) != NULL) {
-    send_plan(c, &p);
-  } else if (heartbeat_due(c)) {
-    c->view.counters[OPAMP_COUNT_HEARTBEATS]++;
-    send_plan(c, &p);
-  }
 }
 
 uint64_t opamp__compose_deadline(const opamp__core *c) {
   if (c->busy ||
       (c->state != OPAMP__OPEN && (c->duplex || c->state != OPAMP__OPENING)))
     return OPAMP__NEVER;
-  if (c->compose_at != 0) return c->compose_at;
+  if (c->compose_at != 0) return opamp__max64(c->compose_at, c->hold_until);
   if (c->now < c->hold_until) return c->hold_until;
   if (!c->duplex) return c->last_sent + c->poll_ms;
   if (c->heartbeat_off ||

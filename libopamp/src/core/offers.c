@@ -66,11 +66,17 @@ static void emit_status(opamp__core *c, int kind, opamp_bytes hash, int status,
 static void take_interval(opamp__core *c, opamp__offer *o) {
   uint64_t ms;
   opamp_event *e;
-  if (o->interval == 0) return;
+  if (o->interval == OPAMP__NEVER) return;
+  if (o->interval == 0) {
+    /* STATE-8: unchanged, unless the application says otherwise. */
+    if (opamp__opt(c, OPAMP_OPT_HEARTBEAT_ZERO_DISABLES) != 0 && c->duplex)
+      c->heartbeat_off = true;
+    return;
+  }
   ms = opamp__min64(o->interval, opamp__opt(c, OPAMP_OPT_HEARTBEAT_MAX) / 1000);
   ms = opamp__max64(ms * 1000, opamp__opt(c, OPAMP_OPT_HEARTBEAT_MIN));
   ms = opamp__min64(ms, opamp__opt(c, OPAMP_OPT_HEARTBEAT_MAX));
-  o->interval = 0;
+  o->interval = OPAMP__NEVER;
   c->heartbeat_off = false;
   if (ms == c->heartbeat_ms && ms == c->poll_ms) return;
   c->heartbeat_ms = c->poll_ms = ms;
@@ -143,7 +149,7 @@ static opamp__offer *new_offer(opamp__core *c, int kind, opamp_bytes hash,
   o->key = key;
   o->hash = copy;
   o->status = 0;
-  o->interval = 0;
+  o->interval = OPAMP__NEVER;
   o->serial = ++c->offer_serial;
   o->state = OPAMP__OFFER_OPEN;
   o->deadline = c->now + opamp__opt(c, OPAMP_OPT_OFFER_DEADLINE);
@@ -151,15 +157,16 @@ static opamp__offer *new_offer(opamp__core *c, int kind, opamp_bytes hash,
   return o;
 }
 
-/* Hands the offer over; takes `m`. Without memory the offer never was. */
+/* Hands the offer over; takes `m`. */
 static void hand_over(opamp__core *c, opamp__offer *o, int event_kind,
                       opamp_msg *m) {
   opamp_event *e = opamp__emit_new(c, event_kind);
   if (e == NULL || m == NULL) {
+    /* Without memory it cannot be delivered; its deadline says so, as FAILED,
+     * and the same offer counts as new. */
     opamp__event_destroy(e);
     opamp_msg_free(m);
-    o->state = OPAMP__OFFER_NONE;
-    o->deadline = OPAMP__NEVER;
+    opamp__buf_free(&o->key);
     return;
   }
   e->msg = m;
@@ -235,12 +242,6 @@ static bool interval_only(const opamp_msg *m) {
   return true;
 }
 
-/* STATE-8: 0 means "unchanged" unless the application says otherwise. */
-static void interval_zero(opamp__core *c) {
-  if (opamp__opt(c, OPAMP_OPT_HEARTBEAT_ZERO_DISABLES) != 0 && c->duplex)
-    c->heartbeat_off = true;
-}
-
 void opamp__offers_settings(opamp__core *c, const opamp_msg *m) {
   opamp_msg *copy = copy_of(m);
   const opamp_msg *opamp;
@@ -258,7 +259,6 @@ void opamp__offers_settings(opamp__core *c, const opamp_msg *m) {
   if (opamp != NULL) {
     o->interval = opamp_msg_u64(
         opamp, OPAMP_OPAMP_CONNECTION_SETTINGS_HEARTBEAT_INTERVAL_SECONDS, 0);
-    if (o->interval == 0) interval_zero(c);
     if (interval_only(opamp) && left == 1) {
       opamp_msg_free(copy);
       (void)report(c, OPAMP__OFFER_SETTINGS, APPLIED, (opamp_str){NULL, 0});
@@ -294,7 +294,7 @@ static opamp__offer *adopt(opamp__core *c, int kind, opamp_bytes hash) {
       !opamp__buf_set(&o->key, hash.ptr, hash.len))
     return NULL;
   o->serial = ++c->offer_serial;
-  o->interval = 0;
+  o->interval = OPAMP__NEVER;
   return o;
 }
 
@@ -321,7 +321,8 @@ void opamp__offers_forget(opamp__core *c, int kind) {
   int i = kind == OPAMP_EVENT_REMOTE_CONFIG         ? OPAMP__OFFER_CONFIG
           : kind == OPAMP_EVENT_CONNECTION_SETTINGS ? OPAMP__OFFER_SETTINGS
                                                     : OPAMP__OFFER_PACKAGES;
-  if (c->offers[i] != NULL) c->offers[i]->state = OPAMP__OFFER_NONE;
+  /* Its status still ends in APPLIED or FAILED. */
+  if (c->offers[i] != NULL) opamp__buf_free(&c->offers[i]->key);
 }
 
 /* --- time

@@ -171,8 +171,7 @@ static void error_response(opamp__core *c, const opamp_msg *m, uint32_t index) {
   int64_t asked = retry_info_ms(m), delay = -1;
   if (type == OPAMP_SERVER_ERROR_RESPONSE_TYPE_BAD_REQUEST) {
     emit_server_error(c, m, text, -1);
-    opamp__rows_refused(c, index, text);
-    return; /* STATE-15, CONN-7 */
+    return;
   }
   c->error_streak++;
   if (asked > 0)
@@ -185,9 +184,19 @@ static void error_response(opamp__core *c, const opamp_msg *m, uint32_t index) {
     return; /* CONN-6 */
   }
   opamp__rows_unreported(c, index);
-  opamp__customs_lost(c);
+  opamp__customs_unreported(c, index);
   c->must_send = !c->duplex;
   c->hold_until = c->now + (uint64_t)delay;
+}
+
+/* STATE-15, CONN-7: before the flags, which may ask for the full state: what
+ * was refused is no part of it. */
+static void refuse(opamp__core *c, const opamp_msg *error, uint32_t index) {
+  opamp_str text =
+      opamp_msg_str(error, OPAMP_SERVER_ERROR_RESPONSE_ERROR_MESSAGE, 0);
+  if (opamp_msg_u64(error, OPAMP_SERVER_ERROR_RESPONSE_TYPE, 0) ==
+      OPAMP_SERVER_ERROR_RESPONSE_TYPE_BAD_REQUEST)
+    opamp__rows_refused(c, index, text);
 }
 
 /* --- one message
@@ -207,17 +216,29 @@ static void process_offers(opamp__core *c, const opamp_msg *m) {
     custom_message(c, sub);
 }
 
+/* A command stands alone: all else is ignored but who and what the server is
+ * (OFFER-1). */
+static const opamp_msg *command_of(const opamp__core *c, const opamp_msg *m) {
+  if (!(c->view.capabilities &
+        OPAMP_AGENT_CAPABILITIES_ACCEPTS_RESTART_COMMAND))
+    return NULL;
+  return opamp_msg_sub(m, S2A(COMMAND), 0);
+}
+
+static const opamp_msg *error_of(const opamp__core *c, const opamp_msg *m) {
+  if (command_of(c, m) != NULL) return NULL;
+  return opamp_msg_sub(m, S2A(ERROR_RESPONSE), 0);
+}
+
 static void process(opamp__core *c, const opamp_msg *m, uint32_t index) {
-  const opamp_msg *error = opamp_msg_sub(m, S2A(ERROR_RESPONSE), 0);
-  const opamp_msg *sub;
+  const opamp_msg *error = error_of(c, m), *sub;
   uint64_t capabilities = opamp_msg_u64(m, S2A(CAPABILITIES), 0);
   if (capabilities != 0) c->view.server_capabilities = capabilities;
-  if ((sub = opamp_msg_sub(m, S2A(COMMAND), 0)) != NULL &&
-      (c->view.capabilities &
-       OPAMP_AGENT_CAPABILITIES_ACCEPTS_RESTART_COMMAND)) {
-    command(c, sub); /* OFFER-1: and nothing else of the message */
+  if ((sub = command_of(c, m)) != NULL) {
+    command(c, sub);
     return;
   }
+  if (error != NULL) refuse(c, error, index);
   if ((sub = opamp_msg_sub(m, S2A(AGENT_IDENTIFICATION), 0)) != NULL)
     identify(c, sub);
   process_flags(c, opamp_msg_u64(m, S2A(FLAGS), 0));
@@ -261,11 +282,10 @@ static opamp_status parse(opamp__core *c, opamp_bytes frame, opamp_msg **out) {
 
 /* What the message answers. An error answers without delivering. */
 static void count_answer(opamp__core *c, const opamp_msg *m) {
-  const opamp_msg *error = opamp_msg_sub(m, S2A(ERROR_RESPONSE), 0);
   if (c->answered < c->sent) c->answered++;
   c->progress_at = c->now;
   if (!c->duplex) c->busy = false;
-  if (error != NULL) return;
+  if (error_of(c, m) != NULL) return;
   c->frame_current = false;
   opamp__rows_answered(c);
 }

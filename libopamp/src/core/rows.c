@@ -175,12 +175,14 @@ bool opamp__rows_refused(opamp__core *c, uint32_t index, opamp_str why) {
   if (index == 0) return false;
   c->frame_current = false;
   for (int i = 0; i < OPAMP__ROWS; i++) {
-    if (c->rows[i].index != index) continue;
+    opamp__row *r = &c->rows[i];
+    if (r->index != index) continue;
+    r->index = 0;
+    if (r->set != r->sent) continue; /* a newer value waits, untried */
     found = i;
     count++;
-    c->rows[i].suspect = true;
-    c->rows[i].sent = c->rows[i].acked;
-    c->rows[i].index = 0;
+    r->suspect = true;
+    r->sent = r->acked;
   }
   if (count == 1) {
     opamp__rows_park(c, found, why);
@@ -227,7 +229,8 @@ void opamp__rows_tell_delivered(opamp__core *c) {
   opamp_event *e;
   opamp__rows_look(c);
   if (c->told_delivered || c->view.undelivered != 0) return;
-  if (c->view.sequence_num < 0 || c->sent != c->answered) return;
+  if (c->view.sequence_num < 0 || c->must_send || c->sent != c->answered)
+    return;
   c->told_delivered = true;
   e = opamp__emit_new(c, OPAMP_EVENT_DELIVERED);
   if (e != NULL)
@@ -250,6 +253,11 @@ opamp__custom *opamp__customs_waiting(const opamp__core *c) {
 
 void opamp__customs_lost(opamp__core *c) {
   for (opamp__custom *m = c->customs; m != NULL; m = m->next) m->index = 0;
+}
+
+void opamp__customs_unreported(opamp__core *c, uint32_t index) {
+  for (opamp__custom *m = c->customs; m != NULL; m = m->next)
+    if (m->index == index) m->index = 0;
 }
 
 void opamp__customs_pop(opamp__core *c) {

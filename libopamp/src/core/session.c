@@ -38,6 +38,7 @@ static void go_home(opamp__core *c) {
 
 static void forget_connection(opamp__core *c) {
   c->busy = false;
+  if (c->sent > c->answered) c->must_send = true;
   c->sent = c->answered = 0;
   c->ping_at = OPAMP__NEVER;
   c->phase_until = OPAMP__NEVER;
@@ -137,8 +138,7 @@ static void report_failure(opamp__core *c, const opamp__in_closed *why,
 /* HTTP-7: fresh credentials are asked for once, until something succeeds. */
 static void ask_credentials(opamp__core *c, int http_status) {
   opamp_event *e;
-  if ((http_status != 401 && http_status != 403) || c->credentials_asked)
-    return;
+  if (!c->credentials_wait || c->credentials_asked) return;
   c->credentials_asked = true;
   e = opamp__emit_new(c, OPAMP_EVENT_CREDENTIALS_WANTED);
   if (e != NULL) opamp__event_set_number(e, OPAMP_NUM_HTTP_STATUS, http_status);
@@ -155,9 +155,15 @@ static void suspect_duplicate(opamp__core *c) {
                  "perhaps another agent has the same instance uid"));
 }
 
-static bool was_useful(const opamp__core *c) {
-  return c->state == OPAMP__OPEN && c->valid_message &&
-         c->now - c->opened_at >= opamp__opt(c, OPAMP_OPT_USEFUL_AFTER);
+/* CONN-5: the connection had done its work; failures before it do not count any
+ * more. */
+static bool was_useful(opamp__core *c) {
+  if (c->state != OPAMP__OPEN || !c->valid_message ||
+      c->now - c->opened_at < opamp__opt(c, OPAMP_OPT_USEFUL_AFTER))
+    return false;
+  c->failures = c->throttles = c->short_lives = 0;
+  c->duplicate_told = false;
+  return true;
 }
 
 /* The connection, or over HTTP the request, is gone; waits for the next.
@@ -166,12 +172,7 @@ static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
   bool was_open = c->state != OPAMP__OPENING;
   bool useful = was_useful(c);
   uint64_t delay;
-  if (useful) {
-    c->failures = c->throttles = c->short_lives = 0;
-    c->duplicate_told = false;
-  } else {
-    c->failures++;
-  }
+  if (!useful) c->failures++;
   delay =
       forced >= 0 ? (uint64_t)forced : opamp__backoff_closed(c, why, useful);
   if (was_open && c->duplex && !useful && why->why == OPAMP_ERR_CLOSED)
@@ -183,12 +184,13 @@ static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
   /* HTTP-9: a redirect's target that cannot be reached or refuses is left. */
   if (!c->target_permanent || !c->duplex || !was_open) go_home(c);
   c->redirects = 0;
-  c->must_send = !c->duplex;
+  if (!c->duplex) c->must_send = true;
   if (!c->running) {
     stopped(c, "the connection ended while stopping");
     return;
   }
   c->retry_at = c->view.retry_at = c->now + delay;
+  c->credentials_wait = why->http_status == 401 || why->http_status == 403;
   enter(c, OPAMP__WAITING);
   report_failure(c, why, was_open, delay);
   ask_credentials(c, why->http_status);
@@ -202,6 +204,7 @@ void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
     fail(c, &closed, delay);
     return;
   }
+  (void)was_useful(c);
   c->close_status = why;
   c->close_delay = delay;
   (void)opamp__buf_set(&c->close_text, text.ptr, text.len);
@@ -227,6 +230,11 @@ static void finish_close(opamp__core *c) {
 
 static bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 307 || status == 308;
+}
+
+/* One that holds until further notice; of a chain, each must be. */
+static bool is_permanent(int status) {
+  return status == 301 || status == 308;
 }
 
 /* Follows, or says why not. */
@@ -255,7 +263,8 @@ static bool redirected(opamp__core *c, const opamp__in_closed *why,
      * target may go now. */
     opamp__url_free(&c->target);
     c->target = next;
-    c->target_permanent = why->http_status == 301 || why->http_status == 308;
+    c->target_permanent = is_permanent(why->http_status) &&
+                          (c->redirects == 0 || c->target_permanent);
     c->redirects++;
     return true;
   }
@@ -293,10 +302,8 @@ void opamp__session_start(opamp__core *c) {
 }
 
 void opamp__session_stop(opamp__core *c, bool silent) {
-  if (!c->running || c->state == OPAMP__IDLE) {
-    c->restart = false;
-    return;
-  }
+  c->restart = false;
+  if (c->state == OPAMP__IDLE || (!c->running && !silent)) return;
   c->running = false;
   c->stop_silent = silent;
   c->stop_until = c->now + opamp__opt(c, OPAMP_OPT_STOP_TIMEOUT);
@@ -322,6 +329,7 @@ void opamp__session_stop(opamp__core *c, bool silent) {
 void opamp__session_opened(opamp__core *c) {
   opamp_event *e;
   if (!c->duplex) { /* the request leaves now */
+    if (!c->busy) return;
     c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_REQUEST_TIMEOUT);
     return;
   }
@@ -397,6 +405,7 @@ void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
     default:
       break;
   }
+  if (!c->duplex && !c->busy) return; /* an idle connection: no news */
   if (is_redirect(why->http_status)) {
     if (redirected(c, why, &refused)) {
       follow(c);
@@ -415,7 +424,7 @@ void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
 void opamp__session_headers(opamp__core *c) {
   opamp__rows_unpark(c);
   c->reopen = !c->duplex;
-  if (c->state == OPAMP__WAITING && c->credentials_asked) attempt(c);
+  if (c->state == OPAMP__WAITING && c->credentials_wait) attempt(c);
 }
 
 /* --- deadlines: one act and one deadline for each state

@@ -81,7 +81,8 @@ typedef struct opamp__offer {
   int status;      /* what was reported, 0 nothing */
   uint32_t serial;
   uint64_t deadline; /* OPEN, APPLYING */
-  uint64_t interval; /* settings: heartbeat seconds to take when accepted */
+  uint64_t interval; /* settings: heartbeat seconds to take when accepted,
+                        NEVER none */
 } opamp__offer;
 
 enum {
@@ -145,6 +146,7 @@ struct opamp__core {
   uint64_t retry_at;
   uint64_t hold_until;     /* an Unknown error: nothing is sent before */
   bool credentials_asked;  /* 401, 403 */
+  bool credentials_wait;   /* and that is what it waits for */
   bool duplicate_told;
   opamp__url target;       /* of a redirect; text is NULL when at home */
   bool target_permanent;
@@ -254,6 +256,7 @@ void opamp__rows_look(opamp__core *c); /* brings the view up to date */
 void opamp__rows_tell_delivered(opamp__core *c);
 void opamp__rows_free(opamp__core *c);
 void opamp__customs_lost(opamp__core *c);
+void opamp__customs_unreported(opamp__core *c, uint32_t index);
 opamp__custom *opamp__customs_waiting(const opamp__core *c);
 void opamp__customs_pop(opamp__core *c);
 /* The first one is not sent again. */
