@@ -54,7 +54,7 @@ static opamp_status set_enum(const target *t, uint64_t v) {
 }
 
 opamp_status opamp_msg_set_u64(opamp_msg *m, int field, uint64_t v) {
-  target t;
+  target t = {0};
   opamp_status s = aim(&t, m, field);
   if (s != OPAMP_OK) return s;
   if (is_number(&t, PROTOBUF_C_TYPE_ENUM)) return set_enum(&t, v);
@@ -67,7 +67,7 @@ opamp_status opamp_msg_set_u64(opamp_msg *m, int field, uint64_t v) {
 
 static opamp_status set_number(opamp_msg *m, int field, ProtobufCType type,
                                const void *v, size_t n) {
-  target t;
+  target t = {0};
   opamp_status s = aim(&t, m, field);
   if (s != OPAMP_OK) return s;
   if (!is_number(&t, type)) return other_kind(&t);
@@ -132,7 +132,7 @@ static opamp_status append(const target *t, void *element) {
 }
 
 opamp_status opamp_msg_set_str(opamp_msg *m, int field, opamp_str v) {
-  target t;
+  target t = {0};
   opamp_status s = aim(&t, m, field);
   if (s != OPAMP_OK) return s;
   if (t.f->type != PROTOBUF_C_TYPE_STRING) return other_kind(&t);
@@ -147,7 +147,7 @@ opamp_status opamp_msg_set_str(opamp_msg *m, int field, opamp_str v) {
 }
 
 opamp_status opamp_msg_set_bytes(opamp_msg *m, int field, opamp_bytes v) {
-  target t;
+  target t = {0};
   opamp_status s = aim(&t, m, field);
   if (s != OPAMP_OK) return s;
   if (!is_number(&t, PROTOBUF_C_TYPE_BYTES)) return other_kind(&t);
@@ -163,7 +163,7 @@ opamp_status opamp_msg_set_bytes(opamp_msg *m, int field, opamp_bytes v) {
  */
 
 opamp_status opamp_msg_add(opamp_msg **child, opamp_msg *m, int field) {
-  target t;
+  target t = {0};
   *child = NULL;
   opamp_status s = aim(&t, m, field);
   if (s != OPAMP_OK) return s;
@@ -225,8 +225,8 @@ static opamp_status put(target *t, opamp_msg *m, int field, ProtobufCType type,
 
 opamp_status opamp_msg_put(opamp_msg **child, opamp_msg *m, int field,
                            opamp_str key) {
-  target t;
-  ProtobufCMessage *entry;
+  target t = {0};
+  ProtobufCMessage *entry = NULL;
   *child = NULL;
   opamp_status s = put(&t, m, field, PROTOBUF_C_TYPE_MESSAGE, key, &entry);
   if (s != OPAMP_OK) return s;
@@ -237,8 +237,8 @@ opamp_status opamp_msg_put(opamp_msg **child, opamp_msg *m, int field,
 
 opamp_status opamp_msg_put_str(opamp_msg *m, int field, opamp_str key,
                                opamp_str value) {
-  target t;
-  ProtobufCMessage *entry;
+  target t = {0};
+  ProtobufCMessage *entry = NULL;
   opamp_status s = aim(&t, m, field);
   if (s == OPAMP_OK) s = check_text(&t, value);
   if (s != OPAMP_OK) return s;
@@ -252,7 +252,7 @@ opamp_status opamp_msg_put_str(opamp_msg *m, int field, opamp_str key,
 }
 
 opamp_status opamp_msg_clear(opamp_msg *m, int field) {
-  target t;
+  target t = {0};
   opamp_status s = aim(&t, m, field);
   if (s != OPAMP_OK) return s;
   void *member = opamp__member(t.m, t.f->offset);
