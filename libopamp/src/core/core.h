@@ -54,8 +54,8 @@ typedef enum opamp__in_kind {
   OPAMP__IN_ANSWER,       /* offer, verdict, text */
   OPAMP__IN_FORGET,       /* number: OPAMP_EVENT_… kind of the offer */
   OPAMP__IN_FLUSH,
-  OPAMP__IN_HEADERS,      /* the headers were replaced */
-  OPAMP__IN_HEARTBEAT,    /* number: ms */
+  OPAMP__IN_HEADERS,   /* the headers were replaced */
+  OPAMP__IN_HEARTBEAT, /* number: ms */
   /* From the transport. */
   OPAMP__IN_OPENED,
   OPAMP__IN_FRAME, /* frame */
@@ -84,17 +84,17 @@ typedef struct opamp__in_closed {
 
 typedef struct opamp__input {
   opamp__in_kind kind;
-  bool silent;             /* STOP: without AgentDisconnect */
-  int field;               /* SET, STATUS: AgentToServer's field number */
-  opamp__buf *value;       /* SET, CUSTOM: canonical bytes; taken over (the
-                              buffer is left empty) when feed returns OK */
-  uint64_t number;         /* CAPABILITIES, FORGET, HEARTBEAT */
-  uint32_t offer;          /* ANSWER: opamp_event.offer */
+  bool silent;       /* STOP: without AgentDisconnect */
+  int field;         /* SET, STATUS: AgentToServer's field number */
+  opamp__buf *value; /* SET, CUSTOM: canonical bytes; taken over (the
+                        buffer is left empty) when feed returns OK */
+  uint64_t number;   /* CAPABILITIES, FORGET, HEARTBEAT */
+  uint32_t offer;    /* ANSWER: opamp_event.offer */
   opamp__verdict verdict;
-  int status;              /* STATUS: APPLIED, APPLYING, FAILED */
-  opamp_bytes hash;        /* STATUS */
-  opamp_str text;          /* ANSWER, STATUS: the error */
-  opamp_bytes frame;       /* FRAME */
+  int status;        /* STATUS: APPLIED, APPLYING, FAILED */
+  opamp_bytes hash;  /* STATUS */
+  opamp_str text;    /* ANSWER, STATUS: the error */
+  opamp_bytes frame; /* FRAME */
   const opamp__in_closed *closed;
 } opamp__input;
 
@@ -106,20 +106,22 @@ typedef enum opamp__act_kind {
   OPAMP__DO_SEND,     /* frame: answered by WRITTEN (WebSocket), or OPENED (the
                          request leaves) and FRAME or CLOSED (HTTP) */
   OPAMP__DO_PING,
-  OPAMP__DO_CLOSE,    /* code: answered by CLOSED */
-  OPAMP__DO_ABORT,    /* the connection is gone at once; nothing answers */
-  OPAMP__DO_EMIT      /* event, whose owner is the caller now */
+  OPAMP__DO_CLOSE, /* code: answered by CLOSED */
+  OPAMP__DO_ABORT, /* the connection is gone at once; nothing answers */
+  OPAMP__DO_EMIT   /* event, whose owner is the caller now */
 } opamp__act_kind;
 
 typedef struct opamp__action {
-  opamp__act_kind kind;
-  bool credentials;      /* OPEN: the application's headers may go there */
-  int code;              /* CLOSE */
-  const opamp__url *url; /* OPEN: borrowed until the next feed */
-  uint8_t *frame;        /* SEND: OPAMP__FRAME_ROOM bytes of room in front;
-                            stays until WRITTEN, FRAME or CLOSED */
-  size_t len;
-  opamp_event *event;    /* EMIT */
+  uint8_t kind;     /* OPAMP__DO_…: which of the rest is meant */
+  bool credentials; /* OPEN: the application's headers may go there */
+  uint16_t code;    /* CLOSE */
+  union {
+    const opamp__url *url; /* OPEN: borrowed until the next feed */
+    uint8_t *frame;        /* SEND: OPAMP__FRAME_ROOM bytes of room in front;
+                              stays until WRITTEN, FRAME or CLOSED */
+    opamp_event *event;    /* EMIT */
+  };
+  size_t len; /* SEND */
 } opamp__action;
 
 /* Room in front of a frame; the transport's OPAMP__FRAME_ROOM is no more. */
@@ -148,8 +150,8 @@ opamp_status opamp__core_new(opamp__core **out,
                              const opamp__core_config *config);
 void opamp__core_free(opamp__core *core);
 
-/* OPAMP_OK, or OPAMP_ERR_NOMEM for an input of the application that could not be
- * kept, and then nothing has changed. Inputs of the transport always take
+/* OPAMP_OK, or OPAMP_ERR_NOMEM for an input of the application that could not
+ * be kept, and then nothing has changed. Inputs of the transport always take
  * effect. */
 opamp_status opamp__core_feed(opamp__core *core, const opamp__input *in,
                               uint64_t now_ms);

@@ -204,9 +204,9 @@ void opamp__rows_unpark(opamp__core *c) {
     c->rows[i].parked = false;
     c->rows[i].suspect = true; /* it goes alone: it may be refused again */
     c->rows[i].sent = c->rows[i].acked;
+    c->frame_current = false;
   }
   c->unpark_at = OPAMP__NEVER;
-  c->frame_current = false;
 }
 
 void opamp__rows_look(opamp__core *c) {

@@ -199,7 +199,7 @@ static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
 void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
                          int code, int64_t delay) {
   opamp__in_closed closed = {.why = why, .text = text, .retry_after_ms = -1};
-  opamp__action close = {.kind = OPAMP__DO_CLOSE, .code = code};
+  opamp__action close = {.kind = OPAMP__DO_CLOSE, .code = (uint16_t)code};
   if (!c->duplex) {
     fail(c, &closed, delay);
     return;
