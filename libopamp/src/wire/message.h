@@ -49,13 +49,41 @@ static inline uint64_t opamp__load64(const void *v) {
   return bits;
 }
 
+/* Whether a member holds what an absent field holds. */
+static inline bool opamp__is_zero(const ProtobufCFieldDescriptor *f,
+                                  const void *v) {
+  switch (f->type) {
+    case PROTOBUF_C_TYPE_MESSAGE:
+      return *(void *const *)v == NULL;
+    case PROTOBUF_C_TYPE_STRING:
+      return *(char *const *)v == NULL || **(char *const *)v == '\0';
+    case PROTOBUF_C_TYPE_BYTES:
+      return ((const ProtobufCBinaryData *)v)->len == 0;
+    case PROTOBUF_C_TYPE_BOOL:
+    case PROTOBUF_C_TYPE_ENUM:
+      return *(const int32_t *)v == 0;
+    default:
+      return opamp__load64(v) == 0;
+  }
+}
+
 /* How many values a field has, as opamp_msg_count says. */
-size_t opamp__count(const ProtobufCMessage *m,
-                    const ProtobufCFieldDescriptor *f);
+static inline size_t opamp__count(const ProtobufCMessage *m,
+                                  const ProtobufCFieldDescriptor *f) {
+  const void *v = opamp__member(m, f->offset);
+  if (opamp__is_repeated(f)) return *opamp__list_len(m, f);
+  if (!opamp__is_oneof(f)) return !opamp__is_zero(f, v);
+  if (*opamp__case(m, f) != f->id) return 0;
+  return !opamp__is_message(f) || !opamp__is_zero(f, v);
+}
 
 /* The i-th of those values, which must be there. A map's are its entries. */
-const void *opamp__value(const ProtobufCMessage *m,
-                         const ProtobufCFieldDescriptor *f, size_t i);
+static inline const void *opamp__value(const ProtobufCMessage *m,
+                                       const ProtobufCFieldDescriptor *f,
+                                       size_t i) {
+  if (opamp__is_repeated(f)) return &(*opamp__list(m, f))[i];
+  return opamp__member(m, f->offset);
+}
 
 /* --- map.c -----------------------------------------------------------------
  */

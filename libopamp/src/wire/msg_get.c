@@ -4,37 +4,6 @@
 #include "base/str.h"
 #include "wire/message.h"
 
-static bool is_zero(const ProtobufCFieldDescriptor *f, const void *v) {
-  switch (f->type) {
-    case PROTOBUF_C_TYPE_MESSAGE:
-      return *(void *const *)v == NULL;
-    case PROTOBUF_C_TYPE_STRING:
-      return *(char *const *)v == NULL || **(char *const *)v == '\0';
-    case PROTOBUF_C_TYPE_BYTES:
-      return ((const ProtobufCBinaryData *)v)->len == 0;
-    case PROTOBUF_C_TYPE_BOOL:
-    case PROTOBUF_C_TYPE_ENUM:
-      return *(const int32_t *)v == 0;
-    default:
-      return opamp__load64(v) == 0;
-  }
-}
-
-size_t opamp__count(const ProtobufCMessage *m,
-                    const ProtobufCFieldDescriptor *f) {
-  const void *v = opamp__member(m, f->offset);
-  if (opamp__is_repeated(f)) return *opamp__list_len(m, f);
-  if (!opamp__is_oneof(f)) return !is_zero(f, v);
-  if (*opamp__case(m, f) != f->id) return 0;
-  return !opamp__is_message(f) || !is_zero(f, v);
-}
-
-const void *opamp__value(const ProtobufCMessage *m,
-                         const ProtobufCFieldDescriptor *f, size_t i) {
-  if (opamp__is_repeated(f)) return &(*opamp__list(m, f))[i];
-  return opamp__member(m, f->offset);
-}
-
 /* A value that is there; NULL when it is not, or when there is no such field.
  * `*f` is set with it. */
 static const void *get(const opamp_msg *msg, int field, size_t i,

@@ -22,12 +22,13 @@ enum { DEPTH_MAX = 64 };
  */
 
 static size_t varint_size(uint64_t v) {
+#if defined(__GNUC__)
+  return (size_t)(70 - __builtin_clzll(v | 1)) / 7;
+#else
   size_t n = 1;
-  while (v >= 0x80) {
-    v >>= 7;
-    n++;
-  }
+  for (; v >= 0x80; v >>= 7) n++;
   return n;
+#endif
 }
 
 static void write_varint(writer *w, uint64_t v) {
