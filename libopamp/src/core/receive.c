@@ -250,7 +250,7 @@ static void process(opamp__core *c, const opamp_msg *m, uint32_t index) {
   process_offers(c, m);
 }
 
-static void trace(opamp__core *c, opamp_msg *m, size_t size) {
+static void trace(opamp__core *c, const opamp_msg *m, size_t size) {
   opamp_event *e;
   int64_t fields = 0;
   if (opamp__opt(c, OPAMP_OPT_TRACE_MESSAGES) == 0) return;
@@ -290,10 +290,11 @@ static void count_answer(opamp__core *c, const opamp_msg *m) {
   opamp__rows_answered(c);
 }
 
-static void message(opamp__core *c, opamp_msg *m) {
+static void message(opamp__core *c, const opamp_msg *m, size_t size) {
   uint32_t index = c->answered < c->sent ? c->answered + 1 : 0;
   opamp_bytes uid = opamp_msg_bytes(m, S2A(INSTANCE_UID), 0);
   if (!for_us(c, uid)) {
+    trace(c, m, size);
     static const char text[] = "message for another instance uid";
     opamp__emit_bad_message(c, OPAMP_ERR_FOREIGN_UID, opamp__str(text));
     if (c->duplex) return;
@@ -301,6 +302,7 @@ static void message(opamp__core *c, opamp_msg *m) {
     return;
   }
   opamp__session_answered(c);
+  trace(c, m, size);
   count_answer(c, m);
   process(c, m, index);
   if (!c->duplex && !c->running && c->frame_final && !c->busy)
@@ -329,7 +331,6 @@ void opamp__receive(opamp__core *c, opamp_bytes frame) {
     bad_frame(c, s, opamp_errmsg(), s == OPAMP_ERR_LIMIT ? 1009 : 1007);
     return;
   }
-  trace(c, m, frame.len);
-  message(c, m);
+  message(c, m, frame.len);
   opamp_msg_free(m);
 }
