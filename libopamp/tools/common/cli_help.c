@@ -172,6 +172,8 @@ void cli_print_man(const cli_tool *tool, FILE *out) {
 }
 
 void cli_print_version(const cli_tool *tool, FILE *out) {
-  fprintf(out, "%s %s, OpAMP specification %s\n%s\n", tool->name,
-          opamp_version_text(), opamp_spec_version(), opamp_version_details());
+  /* The library that was loaded need not be the one the tool came with. */
+  fprintf(out, "%s %s, libopamp %s, OpAMP specification %s\n%s\n", tool->name,
+          OPAMP_TOOLS_VERSION, opamp_version_text(), opamp_spec_version(),
+          opamp_version_details());
 }
