@@ -10,7 +10,7 @@ enum {
   WAITING_MAX = 1024 * 1024
 };
 
-/* --- the end -------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------- */
 
 static void conn_free(uv_handle_t *h) {
   conn *c = h->data;
@@ -33,8 +33,9 @@ static void unlink_conn(conn *c) {
 /* A WebSocket ends clean by its close handshake, an HTTP connection between
  * two requests. */
 static json_t *closed_fields(const conn *c, bool error) {
-  bool clean = c->websocket ? c->clean
-                            : !error && !c->held && !http1_in_request(&c->http);
+  bool clean = c->websocket
+                   ? c->clean
+                   : !error && !c->asked && !http1_in_request(&c->http);
   int code = !c->websocket ? 0 : c->close_code != 0 ? c->close_code : 1006;
   return json_pack("{s:I, s:i, s:b}", "connection", (json_int_t)c->number,
                    "code", code, "clean", clean);
@@ -68,7 +69,7 @@ void conn_reset(conn *c) {
   stream_reset(c->stream);
 }
 
-/* --- bytes in ------------------------------------------------------------- */
+/* --- bytes in ------------------------------------------------------------ */
 
 static size_t http_feed(conn *c, const uint8_t *bytes, size_t n) {
   static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -95,7 +96,7 @@ void conn_read(conn *c) {
   size_t at = 0;
   if (c->reading) return;
   c->reading = true;
-  while (at < c->in.len && !c->finished && !c->stalled && !c->held) {
+  while (at < c->in.len && !c->finished && !c->stalled && !c->asked) {
     const uint8_t *bytes = c->in.ptr + at;
     size_t n = c->in.len - at;
     at += c->websocket ? conn_ws_feed(c, bytes, n) : http_feed(c, bytes, n);
@@ -119,7 +120,7 @@ static void on_data(void *user_data, const uint8_t *bytes, size_t n) {
     conn_read(c);
 }
 
-/* --- stalling ------------------------------------------------------------- */
+/* --- stalling ------------------------------------------------------------ */
 
 static void stall_over(uv_timer_t *t) {
   conn *c = t->data;
@@ -139,7 +140,7 @@ void conn_stall(conn *c, uint64_t ms) {
   uv_timer_start(&c->stall, stall_over, ms, 0);
 }
 
-/* --- the beginning -------------------------------------------------------- */
+/* --- the beginning ------------------------------------------------------- */
 
 void conn_accept(peer *p, uv_stream_t *from) {
   static const stream_handler handler = {on_data, on_closed};

@@ -8,28 +8,14 @@
 
 static const char protobuf[] = "application/x-protobuf";
 
-/* --- what a request says ---------------------------------------------------
- */
-
-/* A header value as JSON, which has no place for bytes that are not UTF-8. */
-static json_t *value_json(const char *value) {
-  json_t *j = json_string(value);
-  tool_buf b = {0};
-  if (j != NULL) return j;
-  tool_buf_text(&b, value);
-  for (size_t i = 0; i < b.len; i++)
-    if (b.ptr[i] >= 0x80) b.ptr[i] = '?';
-  if (!b.failed) j = json_stringn((const char *)b.ptr, b.len);
-  tool_buf_free(&b);
-  return j;
-}
+/* --- what a request says ------------------------------------------------- */
 
 json_t *conn_headers(const conn *c) {
   const http1_request *r = &c->http.request;
   json_t *object = json_object();
   for (size_t i = 0; i < r->header_count; i++) {
     const char *name = http1_header_name(r, i);
-    json_t *value = value_json(http1_header_value(r, i));
+    json_t *value = peer_text(http1_header_value(r, i));
     json_t *before = json_object_get(object, name);
     if (before != NULL) {
       json_t *both = json_sprintf("%s, %s", json_string_value(before),
@@ -48,7 +34,7 @@ static void announce(conn *c, const char *transport) {
   peer_emit(c->peer, "connected",
             json_pack("{s:I, s:s, s:o, s:o}", "connection",
                       (json_int_t)c->number, "transport", transport, "path",
-                      value_json(http1_target(&c->http.request)), "headers",
+                      peer_text(http1_target(&c->http.request)), "headers",
                       conn_headers(c)));
 }
 
@@ -61,13 +47,12 @@ static bool is_upgrade(const http1_request *r) {
          http1_header_has(r, "Upgrade", "websocket");
 }
 
-/* --- responses -------------------------------------------------------------
- */
+/* --- responses ----------------------------------------------------------- */
 
 /* The request at hand is answered: the connection goes on, or not. */
 static void request_done(conn *c) {
   bool keep = c->http.request.keep_alive;
-  c->held = false;
+  c->asked = false;
   http1_next(&c->http);
   if (keep)
     conn_read(c);
@@ -146,7 +131,7 @@ void conn_bad_request(conn *c) {
 
 void conn_answer(conn *c, const item *it) {
   opamp_bytes body = {it->bytes.ptr, it->bytes.len};
-  if (!c->held || c->finished) return;
+  if (!c->asked || c->finished) return;
   peer_show_sent(c, it);
   switch (it->kind) {
     case ITEM_RAW:
@@ -162,8 +147,7 @@ void conn_answer(conn *c, const item *it) {
   }
 }
 
-/* --- canned responses ------------------------------------------------------
- */
+/* --- canned responses ---------------------------------------------------- */
 
 static canned **canned_list(conn *c) {
   return c->responses != NULL ? &c->responses : &c->peer->responses;
@@ -213,13 +197,13 @@ void conn_answer_canned(conn *c) {
   canned **list = canned_list(c);
   canned *k = *list;
   bool close = !c->http.request.keep_alive;
-  if (!c->held || c->finished || k == NULL) return;
+  if (!c->asked || c->finished || k == NULL) return;
   canned_head(&out, k, &close);
   tool_buf_add(&out, k->body.ptr, k->body.len);
   peer_emit(c->peer, "refused",
             json_pack("{s:I, s:i, s:o, s:o}", "connection",
                       (json_int_t)c->number, "http_status", k->status, "path",
-                      value_json(http1_target(&c->http.request)), "headers",
+                      peer_text(http1_target(&c->http.request)), "headers",
                       conn_headers(c)));
   if (--k->times == 0) {
     *list = k->next;
@@ -230,8 +214,7 @@ void conn_answer_canned(conn *c) {
   request_done(c);
 }
 
-/* --- requests --------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------ */
 
 /* The body without its Content-Encoding. 0, or the status it deserves. */
 static int decode_body(conn *c, tool_buf *out, opamp_bytes *body) {
@@ -306,14 +289,13 @@ static void upgrade(conn *c) {
   tool_buf_text(&out, "\r\n");
   write_out(c, &out);
   c->websocket = true;
+  c->asked = false;
   announce(c, "websocket");
-  c->held = false;
   http1_next(&c->http);
 }
 
-void conn_request(conn *c) {
+static void request(conn *c) {
   const http1_request *r = &c->http.request;
-  c->held = true;
   if (is_upgrade(r)) {
     if (conn_has_canned(c))
       conn_answer_canned(c);
@@ -331,4 +313,13 @@ void conn_request(conn *c) {
   else
     refuse(c, 415, "Accept: application/x-protobuf",
            "Content-Type is not application/x-protobuf");
+}
+
+void conn_request(conn *c) {
+  c->asked = true;
+  // Commands done inside an event must not answer the request, and so free
+  // it, while it is being read.
+  c->processing = true;
+  request(c);
+  c->processing = false;
 }

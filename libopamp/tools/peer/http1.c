@@ -178,7 +178,7 @@ static bool header_line(http1 *p, const char *s, size_t n) {
   return true;
 }
 
-/* --- how long the body is ------------------------------------------------- */
+/* --- how long the body is ------------------------------------------------ */
 
 static bool parse_length(const char *s, uint64_t *out) {
   uint64_t n = 0;

@@ -28,8 +28,7 @@
 
 enum { MESSAGE_MAX = 64 * 1024 * 1024 };
 
-/* --- what can be sent ------------------------------------------------------
- */
+/* --- what can be sent ---------------------------------------------------- */
 
 typedef enum item_kind {
   ITEM_MESSAGE, /* a packed ServerToAgent */
@@ -61,8 +60,7 @@ typedef struct canned {
 
 void canned_free_all(canned *c);
 
-/* --- agents ----------------------------------------------------------------
- */
+/* --- agents -------------------------------------------------------------- */
 
 typedef struct agent {
   uint8_t uid[OPAMP_UID_LEN];
@@ -87,8 +85,7 @@ void agents_each(peer *p, void (*visit)(agent *a, void *user_data),
                  void *user_data);
 void agents_free(peer *p);
 
-/* --- connections ------------------------------------------------------------
- */
+/* --- connections --------------------------------------------------------- */
 
 typedef struct conn {
   struct conn *prev, *next;
@@ -107,7 +104,8 @@ typedef struct conn {
   canned *responses;
 
   http1 http;
-  bool held; /* a request waits for its answer */
+  bool asked;      /* a complete request is not answered yet */
+  bool processing; /* and is being looked at: else it is held */
 
   bool websocket;
   ws_reader ws;
@@ -131,7 +129,7 @@ json_t *conn_headers(const conn *c);
 void conn_request(conn *c);
 /* The request was broken: answers and ends the connection. */
 void conn_bad_request(conn *c);
-/* Answers the request that is held. */
+/* Answers the request at hand. */
 void conn_answer(conn *c, const item *it);
 void conn_answer_canned(conn *c);
 /* Whether a canned response waits for the next request. */
@@ -142,8 +140,7 @@ size_t conn_ws_feed(conn *c, const uint8_t *bytes, size_t n);
 void conn_ws_send(conn *c, const item *it);
 void conn_ws_close(conn *c, int code, const char *reason);
 
-/* --- the peer ----------------------------------------------------------------
- */
+/* --- the peer ------------------------------------------------------------ */
 
 /* The offer of a configuration directory. */
 typedef struct offers {
@@ -153,6 +150,7 @@ typedef struct offers {
   size_t watch_count;
   uv_timer_t settle;
   bool running;
+  bool failing;     /* the last reading failed */
   opamp_msg *offer; /* an AgentRemoteConfig, or NULL */
   tool_buf hash;
 } offers;
@@ -176,6 +174,8 @@ struct peer {
   size_t handles; /* what is not closed yet: connections, timers, watches */
 };
 
+/* Text as JSON, whatever its bytes: what is not UTF-8 becomes '?'. */
+json_t *peer_text(const char *text);
 /* Takes over `fields`; NULL: memory ran out. */
 void peer_emit(peer *p, const char *event, json_t *fields);
 void peer_fail(peer *p, const char *why);
@@ -191,6 +191,8 @@ bool peer_message(conn *c, opamp_bytes bytes, int refused, item **answer,
                   char *why, size_t whylen);
 /* The answer to an agent's message, made by the rules. */
 item *reply_make(conn *c, agent *a);
+/* An error_response of type BadRequest. */
+item *reply_bad_request(conn *c, const char *why);
 /* An offer of the configuration directory when the agent lacks it. */
 void reply_push_offer(conn *c);
 /* Answers a held request when there is something to answer it with. */
@@ -206,8 +208,7 @@ bool offers_start(offers *o, peer *p, const char *dir, char *err,
                   size_t errlen);
 void offers_stop(offers *o);
 
-/* --- commands that send ------------------------------------------------------
- */
+/* --- commands that send -------------------------------------------------- */
 
 /* What a command sends to each of its targets. */
 typedef struct sending {

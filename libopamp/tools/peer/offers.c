@@ -14,6 +14,7 @@
 
 enum {
   SETTLE_MS = 50, /* several changes at once are one */
+  RETRY_MS = 1000,
   DEPTH_MAX = 16,
   FILE_MAX = 32 * 1024 * 1024
 };
@@ -32,8 +33,7 @@ static bool fail(scan *s, const char *where, const char *why) {
   return false;
 }
 
-/* --- watching ---------------------------------------------------------------
- */
+/* --- watching ------------------------------------------------------------ */
 
 static void watch_closed(uv_handle_t *h) {
   peer *p = ((offers *)h->data)->peer;
@@ -75,8 +75,7 @@ static bool watch(scan *s, const char *dir) {
   return rc == 0 || fail(s, dir, uv_strerror(rc));
 }
 
-/* --- reading ----------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 static const char *content_type(const char *name) {
   static const char *const types[][2] = {
@@ -186,10 +185,16 @@ static void settled(uv_timer_t *t) {
   peer *p = o->peer;
   char err[PATH_MAX + 100];
   if (!load(o, err, sizeof err)) {
-    peer_emit(p, "log",
-              json_pack("{s:s, s:s}", "level", "warn", "message", err));
+    // Without the directory there is no watch on it either.
+    uv_timer_start(&o->settle, settled, RETRY_MS, 0);
+    if (!o->failing)
+      peer_emit(
+          p, "log",
+          json_pack("{s:s, s:o}", "level", "warn", "message", peer_text(err)));
+    o->failing = true;
     return;
   }
+  o->failing = false;
   for (conn *c = p->first; c != NULL; c = c->next) reply_push_offer(c);
 }
 

@@ -10,8 +10,19 @@
 
 enum { STOP_MS = 1000 };
 
-/* --- events ----------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------- */
+
+json_t *peer_text(const char *text) {
+  json_t *j = json_string(text);
+  tool_buf b = {0};
+  if (j != NULL) return j;
+  tool_buf_text(&b, text);
+  for (size_t i = 0; i < b.len; i++)
+    if (b.ptr[i] >= 0x80) b.ptr[i] = '?';
+  if (!b.failed) j = json_stringn((const char *)b.ptr, b.len);
+  tool_buf_free(&b);
+  return j;
+}
 
 void peer_emit(peer *p, const char *event, json_t *fields) {
   json_t *line = json_pack("{s:s, s:I}", "event", event, "t_ms",
@@ -40,8 +51,7 @@ void peer_show_sent(conn *c, const item *it) {
   peer_emit(c->peer, "sent", fields);
 }
 
-/* --- messages --------------------------------------------------------------
- */
+/* --- messages ------------------------------------------------------------ */
 
 static bool keep_hash(agent *a, const opamp_msg *m) {
   const opamp_msg *status =
@@ -85,11 +95,12 @@ static void learn(conn *c, agent *a, const opamp_msg *m) {
 static void show(conn *c, const opamp_msg *m, int refused) {
   json_t *message = tool_msg_to_json(m);
   json_t *uid = json_object_get(message, "instance_uid");
-  json_t *fields = json_pack(
-      "{s:I, s:O, s:I, s:o}", "connection", (json_int_t)c->number,
-      "instance_uid", uid != NULL ? uid : json_null(), "sequence_num",
-      (json_int_t)opamp_msg_u64(m, OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM, 0),
-      "message", message);
+  json_t *number = json_object_get(message, "sequence_num");
+  json_t *fields =
+      json_pack("{s:I, s:O, s:o, s:o}", "connection", (json_int_t)c->number,
+                "instance_uid", uid != NULL ? uid : json_null(), "sequence_num",
+                number != NULL ? json_incref(number) : json_integer(0),
+                "message", message);
   if (!c->websocket) json_object_set_new(fields, "headers", conn_headers(c));
   if (refused != 0)
     json_object_set_new(fields, "http_status", json_integer(refused));
@@ -112,43 +123,46 @@ static item *choose_answer(conn *c, agent *a, bool last) {
   return reply_make(c, a);
 }
 
+/* The agent of a message, having taken notice of what it says; NULL when its
+ * uid is none. */
+static agent *recognise(conn *c, const opamp_msg *m) {
+  opamp_bytes uid = opamp_msg_bytes(m, OPAMP_AGENT_TO_SERVER_INSTANCE_UID, 0);
+  if (uid.len != OPAMP_UID_LEN) return NULL;
+  agent *a = agents_get(c->peer, uid.ptr);
+  if (a == NULL) {
+    peer_fail(c->peer, "out of memory");
+    return NULL;
+  }
+  learn(c, a, m);
+  a->http = !c->websocket;
+  a->connection = c->number;
+  c->agent = a;
+  return a;
+}
+
 bool peer_message(conn *c, opamp_bytes bytes, int refused, item **answer,
                   char *why, size_t whylen) {
   opamp_msg *m = NULL;
-  agent *a = NULL;
   opamp_status rc = opamp_msg_parse(&m, OPAMP_MSG_AGENT_TO_SERVER, bytes);
   if (rc != OPAMP_OK) {
     snprintf(why, whylen, "%s: %s", opamp_status_name(rc), opamp_errmsg());
     return false;
   }
-  opamp_bytes uid = opamp_msg_bytes(m, OPAMP_AGENT_TO_SERVER_INSTANCE_UID, 0);
-  bool ok = uid.len == OPAMP_UID_LEN;
-  if (ok && refused == 0) {
-    a = agents_get(c->peer, uid.ptr);
-    if (a == NULL) {
-      peer_fail(c->peer, "out of memory");
-      goto done;
-    }
-    learn(c, a, m);
-    a->http = !c->websocket;
-    a->connection = c->number;
-    c->agent = a;
-  }
+  bool last = opamp_msg_count(m, OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT) > 0;
+  agent *a = refused == 0 ? recognise(c, m) : NULL;
   show(c, m, refused);
   if (a != NULL)
-    *answer = choose_answer(
-        c, a, opamp_msg_count(m, OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT) > 0);
-  if (!ok) snprintf(why, whylen, "instance_uid has %zu bytes, not 16", uid.len);
-
-done:
+    *answer = choose_answer(c, a, last);
+  else if (refused == 0 && c->auto_reply)
+    *answer = reply_bad_request(c, "instance_uid is not 16 bytes long");
   opamp_msg_free(m);
-  return ok;
+  return true;
 }
 
 void peer_release(conn *c) {
   agent *a = c->agent;
   item *it = NULL;
-  if (!c->held || c->finished) return;
+  if (!c->asked || c->processing || c->finished) return;
   if (conn_has_canned(c)) {
     conn_answer_canned(c);
     return;
@@ -162,8 +176,7 @@ void peer_release(conn *c) {
   item_free(it);
 }
 
-/* --- life -------------------------------------------------------------------
- */
+/* --- life ---------------------------------------------------------------- */
 
 static void on_connection(void *user_data, uv_stream_t *from) {
   conn_accept(user_data, from);

@@ -17,8 +17,7 @@ static const uint64_t capabilities =
     OPAMP_SERVER_CAPABILITIES_OFFERS_CONNECTION_SETTINGS |
     OPAMP_SERVER_CAPABILITIES_ACCEPTS_CONNECTION_SETTINGS_REQUEST;
 
-/* --- items -----------------------------------------------------------------
- */
+/* --- items --------------------------------------------------------------- */
 
 item *item_new(item_kind kind, opamp_bytes bytes) {
   item *it = calloc(1, sizeof *it);
@@ -59,8 +58,7 @@ void item_free(item *it) {
   free(it);
 }
 
-/* --- parts of a message ----------------------------------------------------
- */
+/* --- parts of a message -------------------------------------------------- */
 
 bool reply_address(opamp_msg *m, const agent *a) {
   return opamp_msg_set_bytes(m, OPAMP_SERVER_TO_AGENT_INSTANCE_UID,
@@ -147,8 +145,7 @@ static bool offer(opamp_msg *m, const peer *p, agent *a) {
   return !a->offered_hash.failed;
 }
 
-/* --- whole messages --------------------------------------------------------
- */
+/* --- whole messages ------------------------------------------------------ */
 
 item *reply_make(conn *c, agent *a) {
   opamp_msg *m = NULL;
@@ -163,6 +160,21 @@ item *reply_make(conn *c, agent *a) {
                            OPAMP_SERVER_TO_AGENT_FLAGS_REPORT_FULL_STATE) == 0;
   if (ok && lacks_offer(c->peer, a)) ok = offer(m, c->peer, a);
   if (ok) it = item_new_message(m);
+  if (it == NULL) peer_fail(c->peer, "out of memory");
+  opamp_msg_free(m);
+  return it;
+}
+
+item *reply_bad_request(conn *c, const char *why) {
+  opamp_msg *m = NULL, *error;
+  item *it = NULL;
+  if (opamp_msg_new(&m, OPAMP_MSG_SERVER_TO_AGENT) == 0 &&
+      opamp_msg_add(&error, m, OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE) == 0 &&
+      opamp_msg_set_u64(error, OPAMP_SERVER_ERROR_RESPONSE_TYPE,
+                        OPAMP_SERVER_ERROR_RESPONSE_TYPE_BAD_REQUEST) == 0 &&
+      opamp_msg_set_str(error, OPAMP_SERVER_ERROR_RESPONSE_ERROR_MESSAGE,
+                        (opamp_str){why, strlen(why)}) == 0)
+    it = item_new_message(m);
   if (it == NULL) peer_fail(c->peer, "out of memory");
   opamp_msg_free(m);
   return it;

@@ -16,14 +16,24 @@ static const char *awaited(const script *s) {
   return json_string_value(json_object_get(current(s), "when"));
 }
 
-/* --- reading ----------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
+
+static bool is_event(const char *name) {
+  static const char *const names[] = {
+      "connected", "message", "sent",           "bad_message",
+      "refused",   "closed",  "connect_failed",
+  };
+  for (size_t i = 0; name != NULL && i < sizeof names / sizeof *names; i++)
+    if (strcmp(name, names[i]) == 0) return true;
+  return false;
+}
 
 /* NULL, or what is wrong with a line. */
 static const char *check(const json_t *line) {
   const json_t *when = json_object_get(line, "when");
   const json_t *after = json_object_get(line, "after_ms");
-  if (when != NULL && !json_is_string(when)) return "when: not a text";
+  if (when != NULL && !is_event(json_string_value(when)))
+    return "when: there is no such event";
   if (after != NULL &&
       (!json_is_integer(after) || json_integer_value(after) < 0))
     return "after_ms: not a number of milliseconds";
@@ -72,8 +82,7 @@ bool script_load(script *s, const char *file, bool *missing, char *err,
   return ok;
 }
 
-/* --- running ----------------------------------------------------------------
- */
+/* --- running ------------------------------------------------------------- */
 
 static void go_on(script *s);
 

@@ -224,7 +224,7 @@ void stream_pause(stream *s, bool paused) {
   if (s->ssl != NULL) tls_pump(s);
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------- */
 
 static bool tls_init(stream *s, SSL_CTX *tls) {
   s->from_net = BIO_new(BIO_s_mem());

@@ -40,6 +40,5 @@ void targets_send(sending *s) {
     s->count++;
   }
   agents_each(s->peer, to_agent, s);
-  for (conn *c = s->peer->first; c != NULL; c = c->next)
-    if (c->held && c->agent != NULL && c->agent->queue != NULL) peer_release(c);
+  for (conn *c = s->peer->first; c != NULL; c = c->next) peer_release(c);
 }
