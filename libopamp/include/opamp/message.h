@@ -29,6 +29,8 @@ extern "C" {
  * chained without checks. Setters return
  *   OPAMP_ERR_TYPE     this message has no such field, or one of another kind
  *   OPAMP_ERR_UTF8     a string is not UTF-8, or holds a NUL
+ *   OPAMP_ERR_INVALID  the message is NULL, or an enumeration's value has more
+ *                      than 32 bits
  *   OPAMP_ERR_NOMEM    and leave the message as it was. */
 
 /* The kind of a field's value. */
@@ -61,7 +63,8 @@ OPAMP_API opamp_status opamp_msg_new(opamp_msg **out, int type);
 OPAMP_API opamp_status opamp_msg_parse(opamp_msg **out, int type,
                                        opamp_bytes wire);
 
-/* A deep copy of `m`, root or sub-message, as a root of its own. */
+/* A deep copy of `m`, root or sub-message, as a root of its own.
+ * OPAMP_ERR_INVALID (`m` is NULL), _DEPTH (as opamp_msg_pack), _NOMEM. */
 OPAMP_API opamp_status opamp_msg_dup(opamp_msg **out, const opamp_msg *m);
 
 /* Frees a root and all below it. NULL is fine. Never for a sub-message. */
@@ -69,7 +72,9 @@ OPAMP_API void opamp_msg_free(opamp_msg *m);
 
 /* Writes the protobuf encoding to `buf`. `*len` is the room on entry and the
  * size on return; with OPAMP_ERR_SPACE nothing is written and `*len` is what
- * it takes (so buf == NULL, *len == 0 asks for the size). */
+ * it takes (so buf == NULL, *len == 0 asks for the size). OPAMP_ERR_DEPTH when
+ * it is nested more than 64 deep, which no receiver would take. A NULL message
+ * is an empty one. */
 OPAMP_API opamp_status opamp_msg_pack(const opamp_msg *m, uint8_t *buf,
                                       size_t *len);
 
@@ -83,7 +88,7 @@ OPAMP_API int opamp_msg_type(const opamp_msg *m);
 OPAMP_API size_t opamp_msg_count(const opamp_msg *m, int field);
 
 /* The i-th value of a field; i is 0 for one that is not repeated. _u64 reads
- * enumerations too. */
+ * enumerations too, and _str the values of a map of strings. */
 OPAMP_API uint64_t opamp_msg_u64(const opamp_msg *m, int field, size_t i);
 OPAMP_API int64_t opamp_msg_i64(const opamp_msg *m, int field, size_t i);
 OPAMP_API double opamp_msg_f64(const opamp_msg *m, int field, size_t i);
