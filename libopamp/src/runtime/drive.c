@@ -165,19 +165,35 @@ static int64_t sooner(int64_t a, int64_t b) {
  * ------------------------------------------------------------------------------
  */
 
-void opamp__loop_step(opamp_loop *l, int64_t timeout_ms) {
-  int64_t wait;
+static void work(opamp_loop *l) {
   opamp__loop_drain(l);
   run_due(l);
+}
+
+/* Whether there is no reason to wait. Asked after the reactor has run, which
+ * swallows wake-ups: what came before is seen here, what comes later ends the
+ * wait. */
+static bool must_not_wait(opamp_loop *l) {
+  bool yes;
   opamp__lock(l);
-  /* What has just become an event is not to be waited upon. */
-  if (opamp__events_wait(l) && !l->has_thread) timeout_ms = 0;
-  if (l->dirty_head != NULL) timeout_ms = 0;
+  yes = l->dirty_head != NULL || l->free_pending;
+  if (l->has_thread)
+    yes |= l->quit || atomic_load(&l->wake_told);
+  else
+    yes |= opamp__events_wait(l) || atomic_load(&l->woken);
   opamp__unlock(l);
-  wait = sooner(timeout_ms, until_due(l));
-  opamp__reactor_step(l->reactor, wait > INT_MAX ? INT_MAX : (int)wait);
-  opamp__loop_drain(l);
-  run_due(l);
+  return yes;
+}
+
+void opamp__loop_step(opamp_loop *l, int64_t timeout_ms) {
+  work(l);
+  opamp__reactor_run(l->reactor);
+  if (timeout_ms != 0 && !must_not_wait(l)) {
+    int64_t wait = sooner(timeout_ms, until_due(l));
+    opamp__reactor_wait(l->reactor, wait > INT_MAX ? INT_MAX : (int)wait);
+    opamp__reactor_run(l->reactor);
+  }
+  work(l);
 }
 
 /* Steps until an event waits, someone wakes the loop, or the time is over. */
@@ -190,11 +206,11 @@ static void step_until(opamp_loop *l, int timeout_ms) {
       uint64_t spent = opamp__now_ms() - begun;
       left = spent >= (uint64_t)timeout_ms ? 0 : timeout_ms - (int64_t)spent;
     }
-    if (atomic_load(&l->woken)) left = 0;
     opamp__loop_step(l, left);
     opamp__lock(l);
     done = opamp__events_wait(l) || l->free_pending;
     opamp__unlock(l);
+    /* In this order: a wake-up is used up by the poll it ends. */
     if (atomic_exchange(&l->woken, false) || done || left == 0) return;
   }
 }

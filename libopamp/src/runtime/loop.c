@@ -168,6 +168,7 @@ void opamp_loop_free(opamp_loop *l) {
 
 void opamp_loop_wake(opamp_loop *l) {
   atomic_store(&l->woken, true);
+  atomic_store(&l->wake_told, true);
   opamp__reactor_wake(l->reactor);
 }
 

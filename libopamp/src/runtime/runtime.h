@@ -51,7 +51,8 @@ enum { OPAMP__LOG_QUEUE = 256 }; /* records per loop */
 struct opamp_loop {
   /* The caller's, each client's and each running call's. */
   atomic_uint refs;
-  atomic_bool woken; /* opamp_loop_wake; also set by signal handlers */
+  atomic_bool woken;     /* opamp_loop_wake; also set by signal handlers */
+  atomic_bool wake_told; /* the same, for the loop's own thread to pass on */
   atomic_ullong random;
   pid_t pid;
   opamp__reactor *reactor;

@@ -15,7 +15,8 @@ static bool must_quit(opamp_loop *l) {
   opamp__lock(l);
   quit = l->quit;
   /* A signal handler may not touch the condition; its wake-up ends here. */
-  if (atomic_load(&l->woken)) pthread_cond_broadcast(&l->event_came);
+  if (atomic_exchange(&l->wake_told, false))
+    pthread_cond_broadcast(&l->event_came);
   opamp__unlock(l);
   return quit;
 }
@@ -78,14 +79,16 @@ opamp_status opamp_loop_stop_thread(opamp_loop *l) {
   if (opamp__forked(l)) return OPAMP_ERR_FORKED;
   opamp__lock(l);
   had = l->has_thread && !l->quit;
-  l->quit = true;
   thread = l->thread;
-  if (had) opamp__reactor_wake(l->reactor);
+  if (had) {
+    l->quit = true;
+    opamp__reactor_wake(l->reactor);
+  }
   opamp__unlock(l);
   if (!had) return OPAMP_OK;
   pthread_join(thread, NULL);
   opamp__lock(l);
-  l->has_thread = false;
+  l->has_thread = l->quit = false;
   pthread_cond_broadcast(&l->event_came);
   opamp__unlock(l);
   return OPAMP_OK;
