@@ -210,8 +210,8 @@ static bool set_u64(reader *r, const place *at, opamp_msg *m, int field,
 static bool set_value(reader *r, const place *at, opamp_msg *m, int field,
                       const json_t *j) {
   int type = opamp_msg_type(m);
-  uint64_t v;
-  double d;
+  uint64_t v = 0;
+  double d = 0;
   opamp_msg *child;
   switch (opamp_msg_field_kind(type, field)) {
     case OPAMP_KIND_U64:

@@ -221,7 +221,7 @@ static bool cmd_fragment(call *k) {
 }
 
 static bool cmd_auto_reply(call *k) {
-  bool on;
+  bool on = false;
   if (!on_off(k, &on)) return false;
   for (conn *c = NULL; (c = next_target(k, c)) != NULL;) {
     c->auto_reply = on;
@@ -298,7 +298,7 @@ static bool cmd_respond(call *k) {
 /* --- the server ---------------------------------------------------------- */
 
 static bool cmd_accept(call *k) {
-  bool on;
+  bool on = false;
   return on_off(k, &on) &&
          listener_accept(&k->peer->listener, on, k->why, sizeof k->why);
 }

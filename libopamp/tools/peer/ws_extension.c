@@ -32,7 +32,7 @@ static bool bits_ok(const char *text, size_t n, int *bits) {
 
 /* Reads one offer up to its comma. The window bits to use, 0: not for us. */
 static int read_offer(const char **at, bool *wants_bits) {
-  const char *text, *value;
+  const char *text, *value = NULL;
   size_t n = word(at, &text);
   bool ok = word_is(text, n, "permessage-deflate");
   int bits = MAX_BITS, ignored;
