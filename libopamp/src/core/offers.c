@@ -257,8 +257,11 @@ void opamp__offers_settings(opamp__core *c, const opamp_msg *m) {
   }
   opamp = opamp_msg_sub(copy, SETTINGS(OPAMP), 0);
   if (opamp != NULL) {
-    o->interval = opamp_msg_u64(
-        opamp, OPAMP_OPAMP_CONNECTION_SETTINGS_HEARTBEAT_INTERVAL_SECONDS, 0);
+    o->interval = opamp__min64(
+        opamp_msg_u64(
+            opamp, OPAMP_OPAMP_CONNECTION_SETTINGS_HEARTBEAT_INTERVAL_SECONDS,
+            0),
+        OPAMP__NEVER - 1);
     if (interval_only(opamp) && left == 1) {
       opamp_msg_free(copy);
       (void)report(c, OPAMP__OFFER_SETTINGS, APPLIED, (opamp_str){NULL, 0});

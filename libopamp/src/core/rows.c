@@ -86,7 +86,7 @@ opamp_status opamp__rows_set(opamp__core *c, int field, opamp__buf *value) {
   r->suspect = r->parked = false;
   c->revision++;
   c->frame_current = false;
-  c->told_delivered = false;
+  if (opamp__rows_allowed(c, i)) c->told_delivered = false;
   return OPAMP_OK;
 }
 

@@ -326,8 +326,18 @@ void opamp__session_stop(opamp__core *c, bool silent) {
   enter(c, c->state);
 }
 
+static void connected(opamp__core *c) {
+  opamp_event *e = opamp__emit_new(c, OPAMP_EVENT_CONNECTED);
+  c->opened_at = c->now;
+  c->attempt = 0;
+  c->view.counters[OPAMP_COUNT_CONNECTS]++;
+  enter(c, OPAMP__OPEN);
+  if (e != NULL)
+    (void)opamp__event_set_text(e, opamp__str(opamp__session_url(c)->text));
+  opamp__emit(c, e);
+}
+
 void opamp__session_opened(opamp__core *c) {
-  opamp_event *e;
   if (!c->duplex) { /* the request leaves now */
     if (!c->busy) return;
     c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_REQUEST_TIMEOUT);
@@ -335,15 +345,9 @@ void opamp__session_opened(opamp__core *c) {
   }
   if (c->state != OPAMP__OPENING) return;
   c->phase_until = OPAMP__NEVER;
-  c->opened_at = c->last_rx = c->now;
+  c->last_rx = c->now;
   c->sent = c->answered = 0;
-  c->attempt = 0;
-  c->view.counters[OPAMP_COUNT_CONNECTS]++;
-  enter(c, OPAMP__OPEN);
-  e = opamp__emit_new(c, OPAMP_EVENT_CONNECTED);
-  if (e != NULL)
-    (void)opamp__event_set_text(e, opamp__str(opamp__session_url(c)->text));
-  opamp__emit(c, e);
+  connected(c);
   opamp__session_full_state(c);
 }
 
@@ -363,27 +367,19 @@ void opamp__session_written(opamp__core *c) {
 void opamp__session_finished(opamp__core *c) {
   c->disconnect_sent = true;
   c->frame_final = false;
+  opamp__rows_tell_delivered(c); /* STOPPED is the last word */
   stopped(c, "stopped");
 }
 
 /* A valid message arrived: over HTTP that is the connection. */
 void opamp__session_answered(opamp__core *c) {
-  opamp_event *e;
   c->valid_message = true;
   c->credentials_asked = false;
   c->redirects = 0;
   if (c->duplex) return;
   c->phase_until = OPAMP__NEVER;
+  if (c->state == OPAMP__OPENING) connected(c);
   if (!c->target_permanent) go_home(c);
-  if (c->state != OPAMP__OPENING) return;
-  c->opened_at = c->now;
-  c->attempt = 0;
-  c->view.counters[OPAMP_COUNT_CONNECTS]++;
-  enter(c, OPAMP__OPEN);
-  e = opamp__emit_new(c, OPAMP_EVENT_CONNECTED);
-  if (e != NULL)
-    (void)opamp__event_set_text(e, opamp__str(opamp__session_url(c)->text));
-  opamp__emit(c, e);
 }
 
 /* 413: over HTTP it is the answer to one request, whose rows are refused. */
