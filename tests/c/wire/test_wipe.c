@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a secret was in holds it no more when it is freed. The linker puts
- * __wrap_opamp__free in the place of opamp__free. */
+ * the functions below in the place of those of base/mem.h. */
 #include <malloc.h>
 #include <stdlib.h>
 
@@ -12,8 +12,26 @@
 static const char secret[] = "-----BEGIN PRIVATE KEY-----";
 static size_t freed, leaked;
 
+void *__real_opamp__alloc(size_t n);
+void *__real_opamp__realloc(void *p, size_t n);
 void __real_opamp__free(void *p);
+void *__wrap_opamp__alloc(size_t n);
+void *__wrap_opamp__realloc(void *p, size_t n);
 void __wrap_opamp__free(void *p);
+
+/* New memory is zero, so that nothing is read below that was never written. */
+void *__wrap_opamp__alloc(size_t n) {
+  void *p = __real_opamp__alloc(n);
+  if (p != NULL) memset(p, 0, n);
+  return p;
+}
+
+void *__wrap_opamp__realloc(void *p, size_t n) {
+  size_t had = p != NULL ? malloc_usable_size(p) : 0;
+  char *q = __real_opamp__realloc(p, n);
+  if (q != NULL && n > had) memset(q + had, 0, n - had);
+  return q;
+}
 
 void __wrap_opamp__free(void *p) {
   if (p != NULL) {
