@@ -39,8 +39,22 @@ static const struct lws_protocols protocols[] = {
      .tx_packet_size = OPAMP__WS_CHUNK},
     {0}};
 
+/* For a pong, or a message that is not compressed, libwebsockets' extension
+ * says "nothing to be done" (5), which the client's parser of version 4.1 takes
+ * as nothing consumed: it would deliver the same bytes for ever. 0 means the
+ * same to it and lets it go on. */
+static int deflate_callback(struct lws_context *context,
+                            const struct lws_extension *ext, struct lws *wsi,
+                            enum lws_extension_callback_reasons reason,
+                            void *user, void *in, size_t len) {
+  enum { NOTHING_TO_BE_DONE = 5 };
+  int n = lws_extension_callback_pm_deflate(context, ext, wsi, reason, user, in,
+                                            len);
+  return reason == LWS_EXT_CB_PAYLOAD_RX && n == NOTHING_TO_BE_DONE ? 0 : n;
+}
+
 static const struct lws_extension deflate[] = {
-    {"permessage-deflate", lws_extension_callback_pm_deflate,
+    {"permessage-deflate", deflate_callback,
      "permessage-deflate; client_no_context_takeover"
      "; server_no_context_takeover; client_max_window_bits"},
     {NULL, NULL, NULL}};

@@ -20,7 +20,8 @@ int64_t now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* --- the loop -------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------
+ */
 
 void world_open(world *w, uint32_t max_connections) {
   CHECK_EQ(opamp__reactor_new(&w->reactor), OPAMP_OK);
@@ -61,7 +62,8 @@ int open_files(void) {
   return n - 3; /* ".", ".." and the directory itself */
 }
 
-/* --- servers --------------------------------------------------------------- */
+/* --- servers ---------------------------------------------------------------
+ */
 
 void server_start(server *s, const char *role, ...) {
   char script[512];
@@ -106,7 +108,46 @@ void server_stop(server *s) {
   fclose(s->out);
 }
 
-/* --- clients --------------------------------------------------------------- */
+/* --- certificates ----------------------------------------------------------
+ */
+
+static char cert_dir[64];
+
+static void remove_certs(void) {
+  char command[128];
+  snprintf(command, sizeof command, "rm -rf %s", cert_dir);
+  if (system(command) != 0) fputs("certificates are left\n", stderr);
+}
+
+static void make_certs(void) {
+  char command[600];
+  strcpy(cert_dir, "/tmp/opamp-certs-XXXXXX");
+  CHECK(mkdtemp(cert_dir) != NULL);
+  atexit(remove_certs);
+  snprintf(command, sizeof command, "sh %s/transport/certs.sh %s",
+           harness_source_dir(), cert_dir);
+  CHECK_EQ(system(command), 0);
+}
+
+const char *cert_path(const char *name) {
+  static char path[4][256];
+  static unsigned turn;
+  if (cert_dir[0] == '\0') make_certs();
+  char *p = path[turn++ % 4];
+  snprintf(p, 256, "%s/%s", cert_dir, name);
+  return p;
+}
+
+const char *cert_option(const char *option, const char *name) {
+  static char text[4][300];
+  static unsigned turn;
+  char *p = text[turn++ % 4];
+  snprintf(p, 300, "%s=%s", option, cert_path(name));
+  return p;
+}
+
+/* --- clients ---------------------------------------------------------------
+ */
 
 static void act(client *c, char in) {
   if (c->act_in != in || c->conn == NULL) return;

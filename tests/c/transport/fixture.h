@@ -35,6 +35,14 @@ void server_start(server *s, const char *role, ...);
 const char *server_line(server *s, const char *beginning);
 void server_stop(server *s);
 
+/* A program's own directory with certificates (EC, made at first use): ca.pem
+ * signed server.pem (localhost, 127.0.0.1, ::1), elsewhere.pem (another name),
+ * expired.pem and client.pem, each with its .key; other.pem is an authority
+ * that signed nothing. */
+const char *cert_path(const char *name);
+/* "name=/path/of/file" for server_start. */
+const char *cert_option(const char *option, const char *name);
+
 /* What a connection told its owner. */
 typedef struct client {
   opamp__conn *conn; /* NULL: closed */

@@ -114,7 +114,7 @@ def http_status(peer):
         extra.append("Retry-After: " + OPTIONS["retry"])
     if "location" in OPTIONS:
         extra.append("Location: " + OPTIONS["location"])
-    peer.answer(OPTIONS["status"], OPTIONS.get("body", "").encode(), *extra)
+    peer.answer(OPTIONS["status"], os.fsencode(OPTIONS.get("body", "")), *extra)
     say("answered")
     peer.drain()
 
@@ -130,14 +130,12 @@ def http_chunked(peer):
 
 def http_big(peer):
     """A body of `size` bytes, gzipped when asked."""
-    peer.request()
-    size = int(OPTIONS["size"])
+    body, extra = bytes(int(OPTIONS["size"])), []
     if OPTIONS.get("gzip"):
-        body = gzip.compress(bytes(size))
-        peer.answer("200 OK", body, "Content-Encoding: gzip")
-    else:
-        peer.answer("200 OK", bytes(size))
-    peer.drain()
+        body, extra = gzip.compress(body), ["Content-Encoding: gzip"]
+    while True:
+        peer.request()
+        peer.answer("200 OK", body, *extra)
 
 
 def http_race(peer):
@@ -189,7 +187,8 @@ def hang_up(peer):
 def garbage(peer):
     peer.until(b"\r\n\r\n")
     peer.send(b"\x00\x01\x02 this is no HTTP at all\r\n\r\n")
-    peer.drain()
+    if OPTIONS.get("stay"):
+        peer.drain()
 
 
 def flood(peer):
@@ -299,6 +298,185 @@ def ws_echo(peer):
             say("ping")
         else:
             ws.send(opcode, data)
+
+
+def ws_status(peer):
+    """Refuses the upgrade."""
+    http_status(peer)
+
+
+def ws_bad_accept(peer):
+    WebSocket(peer, accept="bm90IHRoZSBoYXNoIG9mIHRoZSBrZXk=")
+    peer.drain()
+
+
+def ws_text(peer):
+    ws = WebSocket(peer)
+    ws.send(TEXT, b"hello")
+    ws.until_close()
+
+
+def ws_close(peer):
+    ws = WebSocket(peer)
+    ws.close(int(OPTIONS["code"]), OPTIONS.get("reason", "").encode())
+    ws.until_close()
+
+
+def ws_fragments(peer):
+    """One message of 1000 + 3000 + 5 bytes with pings in between, then one in
+    a single frame."""
+    ws = WebSocket(peer)
+    data = bytes(i % 251 for i in range(4005))
+    ws.send(BINARY, data[:1000], fin=False)
+    ws.send(PING, b"a")
+    ws.send(0, data[1000:4000], fin=False)
+    ws.send(PONG, b"b")
+    ws.send(PING, b"c")
+    ws.send(0, data[4000:])
+    pongs = b""
+    while len(pongs) < 2:
+        opcode, _, data = ws.message()
+        if opcode == PONG:
+            pongs += data
+    say("pongs", pongs.decode())
+    ws.send(BINARY, b"end")
+    ws.until_close()
+
+
+def ws_trickle(peer):
+    """Half a message, then silence."""
+    ws = WebSocket(peer)
+    ws.send(BINARY, b"half", fin=False)
+    ws.until_close()
+
+
+def ws_announce(peer):
+    """The head of a frame of `size` bytes, and a little of it."""
+    ws = WebSocket(peer)
+    ws.send(BINARY, bytes(int(OPTIONS["size"])), head_only=True)
+    peer.send(bytes(3000))
+    ws.until_close()
+
+
+def ws_send(peer):
+    ws = WebSocket(peer)
+    ws.send(BINARY, bytes(int(OPTIONS["size"])))
+    ws.until_close()
+
+
+def ws_pieces(peer):
+    """`count` fragments of 1000 bytes, never the last."""
+    ws = WebSocket(peer)
+    ws.send(BINARY, bytes(1000), fin=False)
+    for _ in range(int(OPTIONS["count"])):
+        ws.send(0, bytes(1000), fin=False)
+    ws.until_close()
+
+
+def ws_bad_opcode(peer):
+    ws = WebSocket(peer)
+    ws.send(5, b"what is this")
+    ws.until_close()
+
+
+def ws_hang_up(peer):
+    WebSocket(peer)
+
+
+def ws_mute(peer):
+    """Reads and never says anything, nor answers Close."""
+    ws = WebSocket(peer)
+    ws.until_close()
+    peer.drain()
+
+
+def ws_stalled(peer):
+    """Never reads."""
+    WebSocket(peer)
+    say("upgraded")
+    sys.stdin.read()
+
+
+def ws_sink(peer):
+    """Says what arrives, without sending it back."""
+    ws = WebSocket(peer)
+    while True:
+        opcode, _, data = ws.message()
+        if opcode == CLOSE:
+            say("close", struct.unpack("!H", data[:2])[0])
+            ws.send(CLOSE, data)
+            return
+        say("message", len(data), zlib.crc32(data))
+
+
+DEFLATE = ("permessage-deflate; server_no_context_takeover; "
+           "client_no_context_takeover")
+
+
+def deflated(data):
+    z = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (z.compress(data) + z.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def inflated(data):
+    return zlib.decompressobj(-15).decompress(data + b"\0\0\xff\xff")
+
+
+def ws_deflate(peer):
+    """Echo under permessage-deflate."""
+    ws = WebSocket(peer, extension=DEFLATE)
+    say("offer", ws.headers.get("sec-websocket-extensions"))
+    while True:
+        opcode, first, data = ws.message()
+        if opcode == CLOSE:
+            ws.send(CLOSE, data)
+            return
+        if opcode != BINARY:
+            continue
+        plain = inflated(data) if first & 64 else data
+        say("message", "deflated" if first & 64 else "plain", len(data),
+            len(plain))
+        ws.send(BINARY, deflated(plain), rsv=64)
+
+
+def ws_deflate_bomb(peer):
+    ws = WebSocket(peer, extension=DEFLATE)
+    ws.send(BINARY, deflated(bytes(int(OPTIONS["size"]))), rsv=64)
+    ws.until_close()
+
+
+def ws_deflate_plain(peer):
+    """Under permessage-deflate, yet not compressed, with pongs that have
+    something in them; each at the client's word."""
+    ws = WebSocket(peer, extension=DEFLATE)
+    ws.send(PONG, b"pong")
+    ws.send(BINARY, b"one")
+    ws.message()
+    ws.send(PONG, b"pong")
+    ws.send(BINARY, b"two " * 1000)
+    ws.message()
+    ws.send(BINARY, deflated(b"three"), rsv=64)
+    ws.send(PONG, b"pong")
+    ws.message()
+    ws.send(BINARY, deflated(b"four"), rsv=64)
+    ws.until_close()
+
+
+def ws_many(peer):
+    """Connections that end at once in one of several ways."""
+    with LOCK:
+        COUNT[0] += 1
+        n = COUNT[0]
+    if n % 4 == 0:
+        return
+    if n % 4 == 1:
+        peer.request()
+        peer.answer("503 Busy")
+        return
+    ws = WebSocket(peer)
+    if n % 4 == 2:
+        ws.close(1001)
+    peer.drain()
 
 
 ROLES = {name: f for name, f in globals().items()
