@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 options = None
@@ -119,13 +120,16 @@ class Installed(unittest.TestCase):
 
 
 class Process(subprocess.Popen):
-    """A process that ends with its block."""
+    """A process that ends with its block, or after 20 s."""
 
     def __init__(self, *command, env=None):
         super().__init__(command, stdin=subprocess.PIPE, env=env,
                          stdout=subprocess.PIPE, text=True)
+        self.limit = threading.Timer(20, self.kill)
+        self.limit.start()
 
     def __exit__(self, *what):
+        self.limit.cancel()
         self.terminate()
         super().__exit__(*what)
 
