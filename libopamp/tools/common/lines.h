@@ -10,7 +10,8 @@
 
 /* JSON lines: one object per line, both ways. */
 
-enum { TOOL_LINE_MAX = 64 * 1024 * 1024 };
+/* Room for the largest message, 64 MiB, in base64. */
+enum { TOOL_LINE_MAX = 96 * 1024 * 1024 };
 
 /* Writes `object` as one line and flushes. False when it could not be
  * written. */

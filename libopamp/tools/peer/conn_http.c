@@ -28,14 +28,32 @@ json_t *conn_headers(const conn *c) {
   return object;
 }
 
+/* What TLS came to; the subject of the agent's certificate when it has one. */
+static json_t *tls_fields(const SSL *ssl) {
+  const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  X509 *cert = SSL_get0_peer_certificate(ssl);
+  json_t *fields = json_pack("{s:s, s:s}", "version", SSL_get_version(ssl),
+                             "cipher", SSL_get_cipher_name(ssl));
+  if (name != NULL) json_object_set_new(fields, "server_name", peer_text(name));
+  if (cert != NULL) {
+    char *subject = X509_NAME_oneline(X509_get_subject_name(cert), NULL, 0);
+    if (subject != NULL)
+      json_object_set_new(fields, "client_subject", peer_text(subject));
+    OPENSSL_free(subject);
+  }
+  return fields;
+}
+
 static void announce(conn *c, const char *transport) {
+  const SSL *ssl = stream_tls(c->stream);
   if (c->announced) return;
   c->announced = true;
-  peer_emit(c->peer, "connected",
-            json_pack("{s:I, s:s, s:o, s:o}", "connection",
-                      (json_int_t)c->number, "transport", transport, "path",
-                      peer_text(http1_target(&c->http.request)), "headers",
-                      conn_headers(c)));
+  json_t *fields = json_pack("{s:I, s:s, s:o, s:o}", "connection",
+                             (json_int_t)c->number, "transport", transport,
+                             "path", peer_text(http1_target(&c->http.request)),
+                             "headers", conn_headers(c));
+  if (ssl != NULL) json_object_set_new(fields, "tls", tls_fields(ssl));
+  peer_emit(c->peer, "connected", fields);
 }
 
 static bool is_post(const http1_request *r) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/lines.h"
@@ -146,12 +147,21 @@ static int start(program *g) {
   return -1;
 }
 
+/* Every connection is a descriptor; the soft limit is often 1,024. */
+static void raise_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv) {
   program *g = calloc(1, sizeof *g);
   if (g == NULL) return CLI_EXIT_START;
   int code = peer_cli_parse(&g->cli, argc, argv);
   if (code < 0) {
     signal(SIGPIPE, SIG_IGN);
+    raise_limit();
     uv_loop_init(&g->loop);
     code = start(g);
     uv_run(&g->loop, UV_RUN_DEFAULT);

@@ -189,6 +189,10 @@ static void tls_pump(stream *s) {
   }
 }
 
+const SSL *stream_tls(const stream *s) {
+  return s->ssl;
+}
+
 static void give_room(uv_handle_t *h, size_t hint, uv_buf_t *buf) {
   stream *s = h->data;
   (void)hint;

@@ -29,6 +29,9 @@ stream *stream_accept(uv_stream_t *listener, SSL_CTX *tls,
 /* Sends a copy of the bytes. */
 void stream_write(stream *s, opamp_bytes bytes);
 
+/* Its TLS state, NULL when it is plain. Borrowed. */
+const SSL *stream_tls(const stream *s);
+
 /* Stops and continues reading. */
 void stream_pause(stream *s, bool paused);
 

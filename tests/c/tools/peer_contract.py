@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""opamp-peer from outside: every option, event and command of its contract.
+"""opamp-peer from outside: what it does by itself, its events and commands.
 
 Usage: peer_contract.py PATH_OF_OPAMP_PEER [unittest arguments]
 Needs nothing but the standard library and the openssl program.
@@ -8,16 +8,10 @@ Needs nothing but the standard library and the openssl program.
 import base64
 import gzip
 import http.client
-import os
 import queue
-import re
-import signal
 import socket
-import ssl
 import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 import uuid
@@ -28,7 +22,6 @@ from peer_driver import LIMIT, WebSocket, agent_message, field, fields, post
 
 PEER = None
 SERVER_CAPABILITIES = 0x7F
-ACCEPTS_REMOTE_CONFIG = 0x2
 
 
 def Peer(*args, **keys):
@@ -83,6 +76,15 @@ class Behaviour(unittest.TestCase):
             self.assertEqual(fields(again[8])[1], new)
             other = ws.exchange(agent_message(uuid.UUID(bytes=new), 1))
             self.assertNotIn(8, other)
+
+    def test_message_without_uid_is_a_bad_request(self):
+        with Peer() as peer, WebSocket(peer) as ws:
+            error = fields(ws.exchange(field(1, b"short") + field(2, 1))[2])
+            self.assertEqual(error[1], 1)
+            self.assertIn(b"instance_uid", error[2])
+            shown = peer.wait("message")
+            self.assertEqual(shown["instance_uid"],
+                             {"bytes": base64.b64encode(b"short").decode()})
 
     def test_http(self):
         uid = uuid.uuid4()
@@ -215,19 +217,27 @@ class Commands(unittest.TestCase):
             self.assertEqual(flags, [1, 2, None])
 
     def test_offer_config(self):
-        offer = {"a.yaml": {"body": "x: é", "content_type": "text/yaml"},
+        files = {"a.yaml": {"body": "x: é", "content_type": "text/yaml"},
                  "": {"body_base64": "AAE=", "role": "r"}}
+        base64_of = base64.b64encode("x: é".encode()).decode()
         with Peer() as peer:
             ws, number = self.agent(peer)
             with ws:
                 hashes = set()
-                for files in (offer, dict(reversed(offer.items()))):
-                    peer.command("offer_config", files=files, connection=number)
-                    config = peer.wait("sent")["message"]["remote_config"] \
-                        if False else fields(ws.message()[3])
-                    hashes.add(config[2])
+                for offer in (files, dict(reversed(files.items()))):
+                    peer.command("offer_config", files=offer, connection=number)
+                    reply = ws.message()
+                    self.assertEqual(reply[1], self.uid.bytes)
+                    hashes.add(fields(reply[3])[2])
                 self.assertEqual([len(h) for h in hashes], [32])
-                peer.command("send", message={"flags": 1})
+                sent = [e for e in peer.seen if e["event"] == "sent"][-1]
+                self.assertEqual(
+                    sent["message"]["remote_config"]["config"]["config_map"],
+                    {"a.yaml": {"body": base64_of, "content_type": "text/yaml"},
+                     "": {"body": "AAE=", "role": "r"}})
+                files["a.yaml"]["body"] = "x: e"
+                peer.command("offer_config", files=files)
+                self.assertNotIn(fields(ws.message()[3])[2], hashes)
                 peer.command("offer_config", ok=False,
                              files={"a": {"body": "", "body_base64": ""}})
 
@@ -390,9 +400,10 @@ class Commands(unittest.TestCase):
             ws, number = self.agent(peer)
             with ws:
                 peer.command("stop")
-                self.assertEqual(ws.frame(), (0x88, struct.pack(">H", 1001)))
-                self.assertIsNone(ws.frame() if ws.send(
-                    struct.pack(">H", 1001), 8) else ws.frame())
+                going_away = struct.pack(">H", 1001)
+                self.assertEqual(ws.frame(), (0x88, going_away))
+                ws.send(going_away, opcode=8)
+                self.assertIsNone(ws.frame())
             self.assertTrue(peer.wait("closed", connection=number)["clean"])
 
     def test_bad_commands_change_nothing(self):
@@ -419,159 +430,6 @@ class Commands(unittest.TestCase):
                 self.assertFalse(result["ok"], line)
                 self.assertIn(what, result["message"])
             WebSocket(peer).close()
-
-
-# --- options ----------------------------------------------------------------------
-
-class Options(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.dir = folder.name
-
-    def path(self, name, text=None):
-        path = os.path.join(self.dir, name)
-        if text is not None:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(text)
-        return path
-
-    def run_peer(self, *args):
-        return subprocess.run([PEER, *args], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=LIMIT)
-
-    def test_help_names_what_exists(self):
-        out = self.run_peer("--help")
-        self.assertEqual((out.returncode, out.stderr), (0, ""))
-        names = set(re.findall(r"^  --([a-z-]+)", out.stdout, re.M))
-        self.assertEqual(names, {
-            "listen", "tls-cert", "tls-key", "client-ca", "config-dir",
-            "script", "json", "control", "help", "version"})
-        self.assertIn("127.0.0.1:4320", out.stdout)
-        for command in ("send", "offer_config", "error", "respond", "close",
-                        "reset", "stall", "garbage", "text", "fragment",
-                        "accept", "auto_reply", "stop"):
-            self.assertRegex(out.stdout, rf"(?m)^{command}\b")
-        self.assertIn("libuv", self.run_peer("--version").stdout)
-        self.assertIn(".TH", self.run_peer("--help-man").stdout)
-
-    def test_exit_codes(self):
-        taken = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(taken.close)
-        bad_script = self.path("script", '\n{"command": "fly"}\n')
-        for args, code, what in (
-                (["--nope"], 2, "--nope"), (["x"], 2, "x"),
-                (["--json=1"], 2, "--json"), (["--listen"], 2, "--listen"),
-                (["--tls-key", "x"], 2, "--tls-cert"),
-                (["--script", bad_script], 2, f"{bad_script}:2"),
-                (["--script", self.path("none")], 3, "none"),
-                (["--listen", "nonsense"], 3, "nonsense"),
-                (["--listen", "127.0.0.1:%d" % taken.getsockname()[1]], 3,
-                 "in use"),
-                (["--tls-cert", self.path("none")], 3, "none"),
-                (["--listen=127.0.0.1:0", "--config-dir", self.path("none")],
-                 3, "none")):
-            out = self.run_peer(*args)
-            self.assertEqual(out.returncode, code, (args, out.stderr))
-            self.assertIn(what, out.stderr)
-            self.assertEqual(out.stdout, "")
-
-    def test_text_lines(self):
-        peer = Peer(json_lines=False)
-        address = peer.lines.get(timeout=LIMIT)
-        self.assertRegex(address, r"^127\.0\.0\.1:\d+\n$")
-        peer.host, peer.port = "127.0.0.1", int(address.split(":")[1])
-        post(peer, agent_message(uuid.uuid4(), 0))
-        self.assertIn("connected: http", peer.lines.get(timeout=LIMIT))
-        self.assertIn('<- {"instance_uid"', peer.lines.get(timeout=LIMIT))
-        self.assertIn('-> {"instance_uid"', peer.lines.get(timeout=LIMIT))
-        peer.end()
-
-    def test_signals_end_it_well(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with Peer() as peer:
-                peer.process.send_signal(number)
-                self.assertEqual(peer.process.wait(LIMIT), 0)
-
-    def test_ipv6(self):
-        with Peer(listen="[::1]:0") as peer:
-            self.assertEqual(peer.host, "[::1]")
-            peer.host = "::1"
-            WebSocket(peer).close()
-
-    def test_script(self):
-        script = self.path("script", "\n".join((
-            '{"command": "respond", "http_status": 418}',
-            '{"command": "send", "when": "message", "message": {"flags": 2}}',
-            '{"command": "close", "after_ms": 1, "code": 1012}')))
-        with Peer("--script", script) as peer:
-            c = http.client.HTTPConnection(peer.host, peer.port, timeout=LIMIT)
-            c.request("GET", "/")
-            self.assertEqual(c.getresponse().status, 418)
-            c.close()
-            with WebSocket(peer) as ws:
-                ws.send(b"\0" + agent_message(uuid.uuid4(), 0))
-                self.assertEqual(ws.message(), {6: 2})
-                self.assertIn(7, ws.message())
-                self.assertEqual(ws.frame(), (0x88, struct.pack(">H", 1012)))
-
-    def test_config_dir(self):
-        os.mkdir(self.path("sub"))
-        self.path("a.yaml", "a: 1")
-        self.path("sub/b", "b")
-        self.path(".hidden", "")
-        uid, caps = uuid.uuid4(), 1 | ACCEPTS_REMOTE_CONFIG
-        with Peer("--config-dir", self.dir) as peer, WebSocket(peer) as ws:
-            config = fields(ws.exchange(agent_message(uid, 0, True, caps))[3])
-            shown = peer.wait("sent")["message"]["remote_config"]
-            self.assertEqual(bytes.fromhex(shown["config_hash"]), config[2])
-            self.assertEqual(shown["config"]["config_map"], {
-                "a.yaml": {"body": base64.b64encode(b"a: 1").decode(),
-                           "content_type": "text/yaml"},
-                "sub/b": {"body": base64.b64encode(b"b").decode()}})
-            self.assertNotIn(3, ws.exchange(agent_message(uid, 1, False, caps)))
-            self.path("sub/b", "c")
-            changed = fields(ws.message()[3])[2]
-            self.assertNotEqual(changed, config[2])
-            self.path("sub/b", "b")
-            self.assertEqual(fields(ws.message()[3])[2], config[2])
-            # An agent that says it has it already is left alone.
-            has = field(7, field(1, config[2]))
-            reply = ws.exchange(agent_message(uid, 2, True, caps, has))
-            self.assertNotIn(3, reply)
-
-    def make_certificates(self):
-        def openssl(*args):
-            subprocess.run(["openssl", *args], check=True, cwd=self.dir,
-                           capture_output=True)
-        new = ("req", "-x509", "-newkey", "ec", "-pkeyopt",
-               "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
-        for name in ("server", "client"):
-            openssl(*new, "-keyout", f"{name}.key", "-out", f"{name}.pem",
-                    "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=DNS:localhost")
-
-    def test_tls(self):
-        self.make_certificates()
-        tls = ssl.create_default_context(cafile=self.path("server.pem"))
-        uid = uuid.uuid4()
-        with Peer("--tls-cert", self.path("server.pem"),
-                  "--tls-key", self.path("server.key"),
-                  "--client-ca", self.path("client.pem")) as peer:
-            with self.assertRaises((ssl.SSLError, OSError)):
-                WebSocket(peer, tls)
-            self.assertIn("TLS", peer.wait("connect_failed")["message"])
-            tls.load_cert_chain(self.path("client.pem"),
-                                self.path("client.key"))
-            r, data = post(peer, agent_message(uid, 0), tls=tls)
-            self.assertEqual(fields(data)[1], uid.bytes)
-            with WebSocket(peer, tls) as ws:
-                big = field(99, bytes(300_000))
-                self.assertEqual(ws.exchange(agent_message(
-                    uid, 1, more=big))[1], uid.bytes)
-                peer.command("send", message={"custom_message": {
-                    "data": base64.b64encode(bytes(300_000)).decode()}})
-                self.assertEqual(len(ws.message()[11]), 300_004)
 
 
 if __name__ == "__main__":
