@@ -5,23 +5,27 @@
 #include "base/str.h"
 #include "wire/message.h"
 
-/* The field of a setter and where its value goes. */
+/* The field of a setter and where its value goes, or why there is none. */
 typedef struct target {
   ProtobufCMessage *m;
   opamp__arena *arena;
   const ProtobufCFieldDescriptor *f;
+  opamp_status status;
 } target;
 
-/* The field, when there is one. */
-static opamp_status aim(target *t, opamp_msg *msg, int field) {
-  if (msg == NULL) return opamp__fail(OPAMP_ERR_INVALID, "no message");
+static bool aim(target *t, opamp_msg *msg, int field) {
+  t->status = OPAMP_OK;
+  if (msg == NULL) {
+    t->status = opamp__fail(OPAMP_ERR_INVALID, "no message");
+    return false;
+  }
   t->m = opamp__pb(msg);
+  t->arena = opamp__arena_of(msg);
   t->f = field > 0 ? opamp__field(t->m->descriptor, (uint32_t)field) : NULL;
   if (t->f == NULL)
-    return opamp__fail(OPAMP_ERR_TYPE, "%s has no field %d",
-                       t->m->descriptor->short_name, field);
-  t->arena = opamp__arena_of(msg);
-  return OPAMP_OK;
+    t->status = opamp__fail(OPAMP_ERR_TYPE, "%s has no field %d",
+                            t->m->descriptor->short_name, field);
+  return t->f != NULL;
 }
 
 static opamp_status other_kind(const target *t) {
@@ -54,9 +58,8 @@ static opamp_status set_enum(const target *t, uint64_t v) {
 }
 
 opamp_status opamp_msg_set_u64(opamp_msg *m, int field, uint64_t v) {
-  target t = {0};
-  opamp_status s = aim(&t, m, field);
-  if (s != OPAMP_OK) return s;
+  target t;
+  if (!aim(&t, m, field)) return t.status;
   if (is_number(&t, PROTOBUF_C_TYPE_ENUM)) return set_enum(&t, v);
   if (!is_number(&t, PROTOBUF_C_TYPE_UINT64) &&
       !is_number(&t, PROTOBUF_C_TYPE_FIXED64))
@@ -67,9 +70,8 @@ opamp_status opamp_msg_set_u64(opamp_msg *m, int field, uint64_t v) {
 
 static opamp_status set_number(opamp_msg *m, int field, ProtobufCType type,
                                const void *v, size_t n) {
-  target t = {0};
-  opamp_status s = aim(&t, m, field);
-  if (s != OPAMP_OK) return s;
+  target t;
+  if (!aim(&t, m, field)) return t.status;
   if (!is_number(&t, type)) return other_kind(&t);
   store(&t, v, n);
   return OPAMP_OK;
@@ -132,11 +134,11 @@ static opamp_status append(const target *t, void *element) {
 }
 
 opamp_status opamp_msg_set_str(opamp_msg *m, int field, opamp_str v) {
-  target t = {0};
-  opamp_status s = aim(&t, m, field);
-  if (s != OPAMP_OK) return s;
+  target t;
+  if (!aim(&t, m, field)) return t.status;
   if (t.f->type != PROTOBUF_C_TYPE_STRING) return other_kind(&t);
-  if ((s = check_text(&t, v)) != OPAMP_OK) return s;
+  opamp_status s = check_text(&t, v);
+  if (s != OPAMP_OK) return s;
   bool single = !opamp__is_repeated(t.f) && !opamp__is_oneof(t.f);
   void *old = single ? text_piece(opamp__member(t.m, t.f->offset)) : NULL;
   char *text = copy(t.arena, old, v.ptr, v.len);
@@ -147,9 +149,8 @@ opamp_status opamp_msg_set_str(opamp_msg *m, int field, opamp_str v) {
 }
 
 opamp_status opamp_msg_set_bytes(opamp_msg *m, int field, opamp_bytes v) {
-  target t = {0};
-  opamp_status s = aim(&t, m, field);
-  if (s != OPAMP_OK) return s;
+  target t;
+  if (!aim(&t, m, field)) return t.status;
   if (!is_number(&t, PROTOBUF_C_TYPE_BYTES)) return other_kind(&t);
   const ProtobufCBinaryData *now = opamp__member(t.m, t.f->offset);
   void *old = opamp__is_oneof(t.f) ? NULL : now->data;
@@ -163,10 +164,10 @@ opamp_status opamp_msg_set_bytes(opamp_msg *m, int field, opamp_bytes v) {
  */
 
 opamp_status opamp_msg_add(opamp_msg **child, opamp_msg *m, int field) {
-  target t = {0};
+  target t;
+  opamp_status s = OPAMP_OK;
   *child = NULL;
-  opamp_status s = aim(&t, m, field);
-  if (s != OPAMP_OK) return s;
+  if (!aim(&t, m, field)) return t.status;
   if (!opamp__is_message(t.f) || opamp__is_map(t.f)) return other_kind(&t);
   bool list = opamp__is_repeated(t.f);
   ProtobufCMessage *sub = NULL;
@@ -184,52 +185,53 @@ opamp_status opamp_msg_add(opamp_msg **child, opamp_msg *m, int field) {
   return s;
 }
 
-/* A new entry, with an empty value, in its place among the others. */
-static opamp_status insert(const target *t, size_t index, opamp_str key,
-                           ProtobufCMessage **entry) {
+static ProtobufCMessage *new_entry(const target *t, opamp_str key) {
   ProtobufCMessage *e = opamp__pb_new(t->f->descriptor, t->arena);
   char *text = copy(t->arena, NULL, key.ptr, key.len);
-  if (e == NULL || text == NULL) return opamp__nomem();
-  const ProtobufCFieldDescriptor *value = &e->descriptor->fields[1];
-  memcpy(opamp__member(e, e->descriptor->fields[0].offset), &text, sizeof text);
-  if (opamp__is_message(value)) {
-    ProtobufCMessage *sub = opamp__pb_new(value->descriptor, t->arena);
-    if (sub == NULL) return opamp__nomem();
-    memcpy(opamp__member(e, value->offset), &sub, sizeof sub);
+  if (e == NULL || text == NULL) return NULL;
+  const ProtobufCFieldDescriptor *fields = e->descriptor->fields;
+  memcpy(opamp__member(e, fields[0].offset), &text, sizeof text);
+  if (opamp__is_message(&fields[1])) {
+    ProtobufCMessage *value = opamp__pb_new(fields[1].descriptor, t->arena);
+    if (value == NULL) return NULL;
+    memcpy(opamp__member(e, fields[1].offset), &value, sizeof value);
   }
-  opamp_status s = append(t, e);
-  if (s != OPAMP_OK) return s;
+  return e;
+}
+
+/* A new entry, with an empty value, in its place among the others. */
+static ProtobufCMessage *insert(target *t, size_t index, opamp_str key) {
+  ProtobufCMessage *entry = new_entry(t, key);
+  t->status = entry != NULL ? append(t, entry) : opamp__nomem();
+  if (t->status != OPAMP_OK) return NULL;
   void **list = *opamp__list(t->m, t->f);
   size_t last = *opamp__list_len(t->m, t->f) - 1;
   memmove(list + index + 1, list + index, (last - index) * sizeof *list);
-  list[index] = e;
-  *entry = e;
-  return OPAMP_OK;
+  list[index] = entry;
+  return entry;
 }
 
-/* The entry of `key` in a map of values of `type`, made when absent. */
-static opamp_status put(target *t, opamp_msg *m, int field, ProtobufCType type,
-                        opamp_str key, ProtobufCMessage **entry) {
+/* The entry of `key` in a map of values of `type`, made when absent. NULL when
+ * that fails, with t->status. */
+static ProtobufCMessage *put(target *t, ProtobufCType type, opamp_str key) {
   size_t index;
-  opamp_status s = aim(t, m, field);
-  if (s != OPAMP_OK) return s;
-  if (!opamp__is_map(t->f)) return other_kind(t);
   const ProtobufCMessageDescriptor *d = t->f->descriptor;
-  if (d->fields[1].type != type) return other_kind(t);
-  if ((s = check_text(t, key)) != OPAMP_OK) return s;
-  if (!opamp__map_find(t->m, t->f, key, &index))
-    return insert(t, index, key, entry);
-  *entry = (*opamp__list(t->m, t->f))[index];
-  return OPAMP_OK;
+  if (!opamp__is_map(t->f) || d->fields[1].type != type)
+    t->status = other_kind(t);
+  else
+    t->status = check_text(t, key);
+  if (t->status != OPAMP_OK) return NULL;
+  if (!opamp__map_find(t->m, t->f, key, &index)) return insert(t, index, key);
+  return (*opamp__list(t->m, t->f))[index];
 }
 
 opamp_status opamp_msg_put(opamp_msg **child, opamp_msg *m, int field,
                            opamp_str key) {
-  target t = {0};
-  ProtobufCMessage *entry = NULL;
+  target t;
   *child = NULL;
-  opamp_status s = put(&t, m, field, PROTOBUF_C_TYPE_MESSAGE, key, &entry);
-  if (s != OPAMP_OK) return s;
+  if (!aim(&t, m, field)) return t.status;
+  ProtobufCMessage *entry = put(&t, PROTOBUF_C_TYPE_MESSAGE, key);
+  if (entry == NULL) return t.status;
   size_t at = entry->descriptor->fields[1].offset;
   *child = opamp__msg_of(*(ProtobufCMessage **)opamp__member(entry, at));
   return OPAMP_OK;
@@ -237,24 +239,22 @@ opamp_status opamp_msg_put(opamp_msg **child, opamp_msg *m, int field,
 
 opamp_status opamp_msg_put_str(opamp_msg *m, int field, opamp_str key,
                                opamp_str value) {
-  target t = {0};
-  ProtobufCMessage *entry = NULL;
-  opamp_status s = aim(&t, m, field);
-  if (s == OPAMP_OK) s = check_text(&t, value);
+  target t;
+  if (!aim(&t, m, field)) return t.status;
+  opamp_status s = check_text(&t, value);
   if (s != OPAMP_OK) return s;
   char *text = copy(t.arena, NULL, value.ptr, value.len);
   if (text == NULL) return opamp__nomem();
-  s = put(&t, m, field, PROTOBUF_C_TYPE_STRING, key, &entry);
-  if (s != OPAMP_OK) return s;
+  ProtobufCMessage *entry = put(&t, PROTOBUF_C_TYPE_STRING, key);
+  if (entry == NULL) return t.status;
   memcpy(opamp__member(entry, entry->descriptor->fields[1].offset), &text,
          sizeof text);
   return OPAMP_OK;
 }
 
 opamp_status opamp_msg_clear(opamp_msg *m, int field) {
-  target t = {0};
-  opamp_status s = aim(&t, m, field);
-  if (s != OPAMP_OK) return s;
+  target t;
+  if (!aim(&t, m, field)) return t.status;
   void *member = opamp__member(t.m, t.f->offset);
   if (opamp__is_repeated(t.f)) {
     *opamp__list_len(t.m, t.f) = 0;
