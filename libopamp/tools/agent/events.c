@@ -290,6 +290,12 @@ static void act(agent *a, opamp_event *e) {
     case OPAMP_EVENT_STOPPED:
       a->finished = true;
       break;
+    case OPAMP_EVENT_MESSAGE_SENT:
+      if ((opamp_event_number(e, OPAMP_NUM_FIELDS) >>
+               OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT &
+           1) != 0)
+        a->disconnect_sent = true;
+      break;
     case OPAMP_EVENT_REMOTE_CONFIG:
       offers_take(a->offers, e);
       break;

@@ -21,7 +21,8 @@ static void finish(agent *a, const char *reason) {
   json_t *line = out_new(a, "stopped");
   a->finished = true;
   json_object_set_new(line, "reason", json_string(reason));
-  json_object_set_new(line, "disconnect_sent", json_false());
+  json_object_set_new(line, "disconnect_sent",
+                      json_boolean(a->disconnect_sent));
   out_print(a, line);
 }
 
