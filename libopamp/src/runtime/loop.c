@@ -12,7 +12,7 @@
 #include "runtime/reactor_uv.h"
 #include "runtime/runtime.h"
 
-enum { DEFAULT_CONNECTIONS = 64, IDLE_STEP_MS = 100 };
+enum { DEFAULT_CONNECTIONS = 64, IDLE_STEP_MS = 20, IDLE_STEPS = 150 };
 
 /* --- what only this layer may have -------------------------------------------
  */
@@ -108,11 +108,26 @@ static opamp_client *seize_clients(opamp_loop *l) {
   opamp__lock(l);
   list = l->clients;
   l->clients = NULL;
+  l->closed = true; /* nobody wakes the reactor any more */
   l->dirty_head = l->dirty_tail = NULL;
   for (opamp_client *c = list; c != NULL; c = c->next)
     atomic_store(&c->freed, true);
   opamp__unlock(l);
   return list;
+}
+
+/* Leaked when something keeps the transport busy for seconds: that must not
+ * keep the caller here for ever. */
+static void release_transport(opamp_loop *l) {
+  /* libwebsockets crashes when its context goes while the descriptors of
+   * connections that were just aborted are still being closed. */
+  opamp__reactor_step(l->reactor, 0);
+  opamp__transport_shutdown(l->transport);
+  for (int i = 0; i < IDLE_STEPS && !opamp__transport_idle(l->transport); i++)
+    opamp__reactor_step(l->reactor, IDLE_STEP_MS);
+  if (!opamp__transport_idle(l->transport)) return;
+  opamp__transport_free(l->transport);
+  (void)opamp__reactor_free(l->reactor);
 }
 
 /* By the thread that drives, which nobody does afterwards. */
@@ -128,17 +143,8 @@ void opamp__loop_finish(opamp_loop *l) {
     opamp__client_take_down(c);
     opamp__client_unref(c);
   }
-  /* libwebsockets crashes when its context goes while the descriptors of
-   * connections that were just aborted are still being closed. */
-  opamp__reactor_step(l->reactor, 0);
-  opamp__transport_shutdown(l->transport);
-  while (!opamp__transport_idle(l->transport))
-    opamp__reactor_step(l->reactor, IDLE_STEP_MS);
-  opamp__transport_free(l->transport);
+  release_transport(l);
   opamp__lock(l);
-  opamp__reactor_free(l->reactor);
-  l->reactor = NULL;
-  l->closed = true;
   if (l->event_fd >= 0) close(l->event_fd);
   l->event_fd = -1;
   pthread_cond_broadcast(&l->event_came);
@@ -156,10 +162,13 @@ void opamp_loop_free(opamp_loop *l) {
   l->free_pending = true;
   opamp__unlock(l);
   /* Who drives it now finishes it when it is done. */
-  if (opamp__loop_drive(l))
+  if (opamp__loop_drive(l)) {
     opamp__loop_undrive(l);
-  else
-    opamp_loop_wake(l);
+  } else {
+    opamp__lock(l);
+    if (!l->closed) opamp__reactor_wake(l->reactor);
+    opamp__unlock(l);
+  }
   opamp__loop_unref(l);
 }
 
