@@ -5,6 +5,7 @@
 /* All of libopamp's public API. See client.h for where to begin. */
 
 #include "opamp/client.h"
+#include "opamp/configdir.h"
 #include "opamp/event.h"
 #include "opamp/fields.h"
 #include "opamp/loop.h"

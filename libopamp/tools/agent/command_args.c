@@ -7,7 +7,7 @@
 #include "common/text.h"
 
 bool arg_fail(call *c, const char *where, const char *what) {
-  snprintf(c->err, sizeof c->err, "%.200s: %s", where, what);
+  snprintf(c->err, sizeof c->err, "%.190s: %.300s", where, what);
   return false;
 }
 

@@ -130,9 +130,8 @@ TEST(numbers_end_where_64_bits_do) {
 
 static char *printed(const cli_tool *t,
                      void (*print)(const cli_tool *t, FILE *out)) {
-  char *text = NULL;
-  size_t len;
-  FILE *f = open_memstream(&text, &len);
+  static char text[30000];
+  FILE *f = fmemopen(text, sizeof text, "w");
   CHECK(f != NULL);
   print(t, f);
   CHECK_EQ(fclose(f), 0);
@@ -149,7 +148,6 @@ TEST(help_has_groups_and_defaults) {
   CHECK(strstr(help, "Will. (Not available in this version.)") != NULL);
   for (char *line = strtok(help, "\n"); line != NULL; line = strtok(NULL, "\n"))
     CHECK(strlen(line) <= 80);
-  free(help);
 }
 
 TEST(man_page_is_the_same_text_in_roff) {
@@ -159,7 +157,6 @@ TEST(man_page_is_the_same_text_in_roff) {
   CHECK(strstr(man, "\\-\\-file\\fR \\fIFILE") != NULL);
   CHECK(strstr(man, "Counts. Default: 42.") != NULL);
   CHECK(strstr(man, ".SH \"EXIT STATUS\"") != NULL);
-  free(man);
 }
 
 TEST(version_names_everything_underneath) {
@@ -169,7 +166,6 @@ TEST(version_names_everything_underneath) {
       "libwebsockets ", "OpenSSL 3", "libuv 1",        "protobuf-c 1"};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     CHECK(strstr(text, parts[i]) != NULL);
-  free(text);
 }
 
 /* --- opamp-agent's own table ------------------------------------------------
@@ -224,7 +220,6 @@ TEST(every_option_of_the_agent_is_in_its_help_and_works) {
     seen++;
   }
   CHECK(seen > 50);
-  free(help);
 }
 
 static uint64_t capabilities(int n, const char **words) {
