@@ -545,7 +545,8 @@ static opamp__ending *not_connected(const exchange *x) {
 static opamp__ending *tls_failed(const exchange *x, CURLcode code) {
   long verified = 0;
   curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-  if (verified != 0) {
+  /* 1 is also what it is before anything was verified. */
+  if (verified != X509_V_OK && verified != X509_V_ERR_UNSPECIFIED) {
     char text[200];
     opamp__tls_verify_text(verified, text, sizeof text);
     return opamp__ending_new(OPAMP_ERR_TLS, "%s", text);

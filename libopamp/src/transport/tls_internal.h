@@ -25,8 +25,9 @@ bool opamp__tls_insecure(const opamp__tls *t);
  * was the last failed one of this thread. */
 void opamp__tls_verify_text(long result, char *out, size_t size);
 
-/* What OpenSSL's error queue of this thread says, or `otherwise`; empties it.
- */
-void opamp__tls_error_text(char *out, size_t size, const char *otherwise);
+/* What OpenSSL's error queue of this thread says, or the last alert of `ssl`,
+ * or `otherwise`; empties the queue. */
+void opamp__tls_error_text(char *out, size_t size, const SSL *ssl,
+                           const char *otherwise);
 
 #endif

@@ -297,7 +297,7 @@ static opamp_status try_out(const opamp__tls *t) {
   SSL_CTX *x = opamp__tls_context(t, "localhost");
   SSL_CTX_free(x);
   if (x != NULL) return OPAMP_OK;
-  opamp__tls_error_text(text, sizeof text, "OpenSSL refuses it");
+  opamp__tls_error_text(text, sizeof text, NULL, "OpenSSL refuses it");
   return opamp__fail(OPAMP_ERR_TLS, "TLS configuration: %s", text);
 }
 
@@ -394,13 +394,24 @@ bool opamp__tls_apply(SSL_CTX *x, const opamp__tls *t) {
          apply_identity(x, t);
 }
 
+static _Thread_local struct {
+  const SSL *ssl;
+  int where, alert;
+} last_alert;
+
 /* libwebsockets puts what stands in front of the first colon into the server
- * name: "[" for an IPv6 address. An address must not be there at all. */
-static void correct_server_name(const SSL *ssl, int where, int ret) {
-  (void)ret;
-  if (!(where & SSL_CB_HANDSHAKE_START)) return;
-  const char *host = (const char *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-  SSL_set_tlsext_host_name((SSL *)ssl, host);
+ * name: "[" for an IPv6 address. An address must not be there at all. And it
+ * throws OpenSSL's reason of a failure away, of which an alert is the best
+ * part. */
+static void follow_handshake(const SSL *ssl, int where, int ret) {
+  if (where & SSL_CB_HANDSHAKE_START) {
+    const char *host = (const char *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    SSL_set_tlsext_host_name((SSL *)ssl, host);
+  } else if (where & SSL_CB_ALERT) {
+    last_alert.ssl = ssl;
+    last_alert.where = where;
+    last_alert.alert = ret;
+  }
 }
 
 bool opamp__tls_expect(SSL_CTX *x, const char *host) {
@@ -409,7 +420,7 @@ bool opamp__tls_expect(SSL_CTX *x, const char *host) {
   ERR_clear_error();
   X509_VERIFY_PARAM_set_hostflags(p, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   SSL_CTX_set_app_data(x, address ? NULL : (char *)host);
-  SSL_CTX_set_info_callback(x, correct_server_name);
+  SSL_CTX_set_info_callback(x, follow_handshake);
   return address || X509_VERIFY_PARAM_set1_host(p, host, 0) == 1;
 }
 
@@ -435,8 +446,15 @@ void opamp__tls_verify_text(long result, char *out, size_t size) {
   ERR_clear_error();
 }
 
-void opamp__tls_error_text(char *out, size_t size, const char *otherwise) {
+void opamp__tls_error_text(char *out, size_t size, const SSL *ssl,
+                           const char *otherwise) {
   const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-  snprintf(out, size, "%s", reason != NULL ? reason : otherwise);
+  if (reason == NULL && ssl != NULL && last_alert.ssl == ssl)
+    snprintf(out, size, "TLS handshake failed, alert %s: %s",
+             last_alert.where & SSL_CB_READ ? "received" : "sent",
+             SSL_alert_desc_string_long(last_alert.alert));
+  else
+    snprintf(out, size, "%s", reason != NULL ? reason : otherwise);
+  last_alert.ssl = NULL;
   ERR_clear_error();
 }

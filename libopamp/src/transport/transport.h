@@ -23,10 +23,10 @@ typedef struct opamp__endpoint {
   const opamp__headers *headers; /* NULL: none (they stay at home on a redirect
                                     to another origin) */
   const char *instance_uid;      /* text, for the OpAMP-Instance-UID header */
-  opamp__tls *tls;               /* NULL for ws and http; a reference is taken */
-  size_t max_receive;            /* bytes, after decompression */
-  bool compress;                 /* permessage-deflate, gzip requests */
-  bool numeric_hosts;            /* never resolve a name */
+  opamp__tls *tls;    /* NULL for ws and http; a reference is taken */
+  size_t max_receive; /* bytes, after decompression */
+  bool compress;      /* permessage-deflate, gzip requests */
+  bool numeric_hosts; /* never resolve a name */
 } opamp__endpoint;
 
 /* Why a connection or an HTTP exchange ended. Spans are borrowed during the
@@ -39,7 +39,7 @@ typedef struct opamp__closed {
   opamp_str text;        /* what happened, with errno's or TLS' own words */
   opamp_str location;    /* header of a redirect, else absent */
   opamp_str retry_after; /* header value, else absent */
-  opamp_str body;        /* the first 200 printable bytes of an error response */
+  opamp_str body; /* the first 200 printable bytes of an error response */
 } opamp__closed;
 
 /* What a connection tells its owner. `closed` is the last call, comes at most
@@ -97,14 +97,15 @@ opamp_status opamp__conn_send(opamp__conn *c, uint8_t *frame, size_t len);
 void opamp__conn_ping(opamp__conn *c);
 
 /* Ends in order: WebSocket sends Close with `code` after the frame in hand, and
- * `closed` comes when the server answered it. HTTP: as abort, but `closed` comes
- * (from the loop). The core's deadline aborts what takes too long. */
+ * `closed` comes when the server answered it. HTTP: as abort, but `closed`
+ * comes (from the loop). The core's deadline aborts what takes too long. */
 void opamp__conn_close(opamp__conn *c, int code);
 
 /* Ends at once; no call of the sink comes after it; the conn is gone. */
 void opamp__conn_abort(opamp__conn *c);
 
-/* --- HTTP and WebSocket each fill one of these; the rest is in transport.c -- */
+/* --- HTTP and WebSocket each fill one of these; the rest is in transport.c --
+ */
 
 typedef struct opamp__conn_ops {
   opamp_status (*send)(opamp__conn *c, uint8_t *frame, size_t len);

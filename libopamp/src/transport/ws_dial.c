@@ -256,7 +256,8 @@ static bool tls_failed(struct lws *wsi, char *text, size_t size) {
   }
   bool queued = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_SSL;
   if (!queued && SSL_is_init_finished(ssl)) return false;
-  opamp__tls_error_text(text, size, "the server broke off the TLS handshake");
+  opamp__tls_error_text(text, size, ssl,
+                        "the server broke off the TLS handshake");
   return true;
 }
 

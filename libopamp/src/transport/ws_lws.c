@@ -155,8 +155,7 @@ static int write_piece(ws_conn *c, ws_link *l) {
     return write_failed(c);
   c->sent += n;
   c->handed_over = last;
-  if (last && !c->compress && !lws_partial_buffered(l->wsi))
-    frame_written(c);
+  if (last && !c->compress && !lws_partial_buffered(l->wsi)) frame_written(c);
   if (c->frame != NULL || c->ping || l->close_code != 0)
     lws_callback_on_writable(l->wsi);
   return 0;

@@ -129,21 +129,27 @@ static void make_certs(void) {
   CHECK_EQ(system(command), 0);
 }
 
+/* Texts live until the end: tests keep several of them. */
+static const char *lasting(const char *text) {
+  static char *kept[64];
+  size_t i = 0;
+  for (; i < 64 && kept[i] != NULL; i++)
+    if (strcmp(kept[i], text) == 0) return kept[i];
+  CHECK(i < 64);
+  return kept[i] = strdup(text);
+}
+
 const char *cert_path(const char *name) {
-  static char path[4][256];
-  static unsigned turn;
+  char path[256];
   if (cert_dir[0] == '\0') make_certs();
-  char *p = path[turn++ % 4];
-  snprintf(p, 256, "%s/%s", cert_dir, name);
-  return p;
+  snprintf(path, sizeof path, "%s/%s", cert_dir, name);
+  return lasting(path);
 }
 
 const char *cert_option(const char *option, const char *name) {
-  static char text[4][300];
-  static unsigned turn;
-  char *p = text[turn++ % 4];
-  snprintf(p, 300, "%s=%s", option, cert_path(name));
-  return p;
+  char text[300];
+  snprintf(text, sizeof text, "%s=%s", option, cert_path(name));
+  return lasting(text);
 }
 
 /* --- clients ---------------------------------------------------------------
