@@ -9,7 +9,8 @@
 /* ServerToAgent: what is wrong with it, what it answers, and its parts in the
  * order of OFFER-1. */
 
-enum { RESTART_QUIET_MS = 60000 };
+/* A usual answer is unpacked on the stack, in so many 8 bytes. */
+enum { RESTART_QUIET_MS = 60000, SCRATCH = 128 };
 
 #define S2A(name) OPAMP_SERVER_TO_AGENT_##name
 
@@ -274,10 +275,12 @@ static void bad_frame(opamp__core *c, opamp_status why, const char *text,
   opamp__session_drop(c, why, opamp__str(text), code, -1);
 }
 
-static opamp_status parse(opamp__core *c, opamp_bytes frame, opamp_msg **out) {
+static opamp_status parse(opamp__core *c, opamp_bytes frame,
+                          uint64_t scratch[SCRATCH], opamp_msg **out) {
   opamp__limits limits = opamp__limits_default;
   limits.bytes = (size_t)opamp__opt(c, OPAMP_OPT_MAX_RECEIVE);
-  return opamp__msg_parse(out, OPAMP_MSG_SERVER_TO_AGENT, frame, &limits);
+  return opamp__msg_parse_in(scratch, SCRATCH * sizeof *scratch, out,
+                             OPAMP_MSG_SERVER_TO_AGENT, frame, &limits);
 }
 
 /* What the message answers. An error answers without delivering. */
@@ -310,6 +313,7 @@ static void message(opamp__core *c, const opamp_msg *m, size_t size) {
 }
 
 void opamp__receive(opamp__core *c, opamp_bytes frame) {
+  uint64_t scratch[SCRATCH];
   opamp_msg *m = NULL;
   opamp_status s;
   size_t header = 0;
@@ -326,7 +330,7 @@ void opamp__receive(opamp__core *c, opamp_bytes frame) {
   }
   frame.ptr += header;
   frame.len -= header;
-  s = parse(c, frame, &m);
+  s = parse(c, frame, scratch, &m);
   if (s != OPAMP_OK) {
     bad_frame(c, s, opamp_errmsg(), s == OPAMP_ERR_LIMIT ? 1009 : 1007);
     return;

@@ -6,7 +6,7 @@
 
 /* Connecting, failing, waiting, stopping. */
 
-enum { FRAME_KEEP = 512, SHORT_LIVES = 3 };
+enum { FRAME_KEEP = 128, SHORT_LIVES = 3 };
 
 static void enter(opamp__core *c, opamp__state s) {
   static const int public_state[] = {

@@ -94,21 +94,37 @@ static opamp__arena_block *new_block(opamp__arena *a, size_t size, bool head) {
 }
 
 /* The arena itself is the first thing in its first block. */
+static opamp__arena *begin(opamp__arena_block *b, size_t size, size_t cap) {
+  opamp__arena *a = (opamp__arena *)(b + 1);
+  *b = (opamp__arena_block){a, NULL, NULL, size, sizeof *a};
+  *a = (opamp__arena){.blocks = b, .used = sizeof *b + size, .cap = cap};
+  return a;
+}
+
 opamp__arena *opamp__arena_new(size_t hint, size_t cap) {
   size_t size = sizeof(opamp__arena) + (hint + 7) / 8 * 8;
   opamp__arena_block *b = opamp__alloc(sizeof *b + size);
-  if (b == NULL) return NULL;
-  opamp__arena *a = (opamp__arena *)(b + 1);
-  *b = (opamp__arena_block){a, NULL, NULL, size, sizeof *a};
-  *a = (opamp__arena){b, NULL, sizeof *b + size, cap, false, false};
+  return b != NULL ? begin(b, size, cap) : NULL;
+}
+
+opamp__arena *opamp__arena_on(void *memory, size_t size, size_t cap) {
+  opamp__arena_block *b = memory;
+  opamp__arena *a;
+  if (size < sizeof *b + sizeof *a) return NULL;
+  a = begin(b, (size - sizeof *b) / 8 * 8, cap);
+  a->borrowed = true;
   return a;
 }
 
 void opamp__arena_free(opamp__arena *a) {
-  opamp__arena_block *b = a->blocks;
+  opamp__arena_block *b = a->blocks, *first = (opamp__arena_block *)a - 1;
+  opamp__arena_block *keep = a->borrowed ? first : NULL;
   while (b != NULL) {
     opamp__arena_block *next = b->next;
-    free_block(b);
+    if (b == keep)
+      opamp__wipe(b + 1, b->used);
+    else
+      free_block(b);
     b = next;
   }
 }

@@ -22,11 +22,15 @@ typedef struct opamp__arena {
   size_t cap;                 /* of `used` */
   bool over;                  /* the cap was reached */
   bool starved;               /* memory could not be had */
+  bool borrowed;              /* its first block is the caller's memory */
 } opamp__arena;
 
 /* An arena whose first block holds `hint` bytes of pieces; NULL when out of
  * memory. */
 opamp__arena *opamp__arena_new(size_t hint, size_t cap);
+/* An arena that begins in `size` bytes of the caller, aligned to 8, and goes on
+ * in blocks of its own. NULL when they are too few to begin. */
+opamp__arena *opamp__arena_on(void *memory, size_t size, size_t cap);
 void opamp__arena_free(opamp__arena *a);
 
 /* A piece, aligned to 8; NULL when out of memory or over the cap. */

@@ -63,10 +63,7 @@ static opamp_status why(const opamp__arena *a,
 /* Unpacks what has passed the guard, or was packed here. */
 static opamp_status unpack(opamp_msg **out, const ProtobufCMessageDescriptor *d,
                            opamp_bytes wire, const opamp__scan *scan,
-                           size_t cap) {
-  size_t hint = scan->heap < PARSE_HINT_MAX ? scan->heap : PARSE_HINT_MAX;
-  opamp__arena *a = opamp__arena_new(hint, cap);
-  if (a == NULL) return opamp__nomem();
+                           opamp__arena *a) {
   ProtobufCAllocator allocator = {unpack_alloc, unpack_free, a};
   ProtobufCMessage *pb =
       protobuf_c_message_unpack(d, &allocator, wire.len, wire.ptr);
@@ -81,8 +78,23 @@ static opamp_status unpack(opamp_msg **out, const ProtobufCMessageDescriptor *d,
   return OPAMP_OK;
 }
 
+/* In the caller's memory when the message fits, or begins, there. */
+static opamp__arena *arena_for(const opamp__scan *scan, void *memory,
+                               size_t size, size_t cap) {
+  size_t hint = scan->heap < PARSE_HINT_MAX ? scan->heap : PARSE_HINT_MAX;
+  opamp__arena *a = NULL;
+  if (memory != NULL && hint <= size) a = opamp__arena_on(memory, size, cap);
+  return a != NULL ? a : opamp__arena_new(hint, cap);
+}
+
 opamp_status opamp__msg_parse(opamp_msg **out, int type, opamp_bytes wire,
                               const opamp__limits *limits) {
+  return opamp__msg_parse_in(NULL, 0, out, type, wire, limits);
+}
+
+opamp_status opamp__msg_parse_in(void *memory, size_t size, opamp_msg **out,
+                                 int type, opamp_bytes wire,
+                                 const opamp__limits *limits) {
   static const uint8_t nothing;
   const ProtobufCMessageDescriptor *d = opamp__type_desc(type);
   opamp__scan scan;
@@ -91,7 +103,9 @@ opamp_status opamp__msg_parse(opamp_msg **out, int type, opamp_bytes wire,
     return opamp__fail(OPAMP_ERR_INVALID, "no message type %d", type);
   if (wire.len == 0) wire.ptr = &nothing;
   opamp_status s = opamp__guard(d, wire, limits, &scan);
-  return s == OPAMP_OK ? unpack(out, d, wire, &scan, limits->heap) : s;
+  if (s != OPAMP_OK) return s;
+  opamp__arena *a = arena_for(&scan, memory, size, limits->heap);
+  return a != NULL ? unpack(out, d, wire, &scan, a) : opamp__nomem();
 }
 
 opamp_status opamp_msg_parse(opamp_msg **out, int type, opamp_bytes wire) {
@@ -108,7 +122,9 @@ opamp_status opamp_msg_dup(opamp_msg **out, const opamp_msg *m) {
   opamp_status s = opamp__pack(opamp__pb_const(m), false, &packed);
   if (s == OPAMP_OK) {
     opamp__scan scan = {packed.len + d->sizeof_message, true};
-    s = unpack(out, d, opamp__buf_bytes(&packed), &scan, SIZE_MAX);
+    opamp__arena *a = arena_for(&scan, NULL, 0, SIZE_MAX);
+    s = a != NULL ? unpack(out, d, opamp__buf_bytes(&packed), &scan, a)
+                  : opamp__nomem();
   }
   opamp__buf_wipe_free(&packed);
   return s;

@@ -30,6 +30,12 @@ extern const opamp__limits opamp__limits_default;
 opamp_status opamp__msg_parse(opamp_msg **out, int type, opamp_bytes wire,
                               const opamp__limits *limits);
 
+/* The same, in `size` bytes of the caller's memory, aligned to 8, as far as
+ * they reach: a small message takes no allocation. They must outlive it. */
+opamp_status opamp__msg_parse_in(void *memory, size_t size, opamp_msg **out,
+                                 int type, opamp_bytes wire,
+                                 const opamp__limits *limits);
+
 /* --- writing ------------------------------------------------------------- */
 
 /* Appends the canonical encoding of `m`: map entries and lists of KeyValue
