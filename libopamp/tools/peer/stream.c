@@ -18,6 +18,7 @@ struct stream {
   stream_handler handler;
   void *user_data;
   bool paused;
+  bool pumping;   /* inside tls_pump, which goes on by itself */
   bool finishing; /* our end of the stream is on its way */
   bool ended;     /* the other side's end arrived */
   bool closing;   /* handles are being closed */
@@ -171,7 +172,10 @@ static void ended(stream *s) {
 
 static void tls_pump(stream *s) {
   uint8_t bytes[16 * 1024];
-  while (!s->closing && !s->ended && !s->paused) {
+  bool more = true;
+  if (s->pumping) return;
+  s->pumping = true;
+  while (more && !s->closing && !s->ended && !s->paused) {
     size_t n = 0;
     ERR_clear_error();
     int rc = SSL_read_ex(s->ssl, bytes, sizeof bytes, &n);
@@ -182,11 +186,12 @@ static void tls_pump(stream *s) {
     } else if (why == SSL_ERROR_ZERO_RETURN) {
       ended(s);
     } else if (why == SSL_ERROR_WANT_READ) {
-      return;
+      more = false;
     } else {
       tls_fail(s);
     }
   }
+  s->pumping = false;
 }
 
 const SSL *stream_tls(const stream *s) {
@@ -218,8 +223,8 @@ static void got(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
 }
 
 void stream_pause(stream *s, bool paused) {
+  if (s->closing || s->ended || paused == s->paused) return;
   s->paused = paused;
-  if (s->closing || s->ended) return;
   if (paused) {
     uv_read_stop((uv_stream_t *)&s->tcp);
     return;
@@ -256,6 +261,7 @@ stream *stream_accept(uv_stream_t *listener, SSL_CTX *tls,
   s->handler = *handler;
   s->user_data = user_data;
   s->handles = 2;
+  s->paused = true;
   s->tcp.data = s->linger.data = s;
   uv_tcp_init(listener->loop, &s->tcp);
   uv_timer_init(listener->loop, &s->linger);

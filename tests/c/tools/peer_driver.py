@@ -151,15 +151,16 @@ class WebSocket:
             head += line
         return head.decode()
 
-    def send(self, payload, opcode=2, fin=True, rsv=0):
+    def send(self, payload, opcode=2, fin=True, rsv=0, piece=None):
         mask = os.urandom(4)
         n = len(payload)
         size = (bytes([0x80 | n]) if n < 126 else
                 b"\xfe" + struct.pack(">H", n) if n < 65536 else
                 b"\xff" + struct.pack(">Q", n))
-        self.socket.sendall(
-            bytes([(0x80 if fin else 0) | rsv | opcode]) + size + mask
-            + bytes(b ^ mask[i & 3] for i, b in enumerate(payload)))
+        out = (bytes([(0x80 if fin else 0) | rsv | opcode]) + size + mask
+               + bytes(b ^ mask[i & 3] for i, b in enumerate(payload)))
+        for at in range(0, len(out), piece or len(out)):
+            self.socket.sendall(out[at:at + (piece or len(out))])
 
     def frame(self):
         """(first byte, payload); None at the end of the stream."""

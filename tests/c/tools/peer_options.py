@@ -199,6 +199,12 @@ class Options(unittest.TestCase):
                 big = field(99, bytes(300_000))
                 self.assertEqual(ws.exchange(agent_message(
                     uid, 1, more=big))[1], uid.bytes)
+                # A thousand records that are there at once.
+                peer.command("stall")
+                ws.send(b"\0" + agent_message(uid, 2, more=field(
+                    99, bytes(1000))), piece=1)
+                peer.command("stall", ms=0)
+                self.assertEqual(ws.message()[1], uid.bytes)
                 peer.command("send", message={"custom_message": {
                     "data": base64.b64encode(bytes(300_000)).decode()}})
                 self.assertEqual(len(ws.message()[11]), 300_004)
