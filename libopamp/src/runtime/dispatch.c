@@ -64,7 +64,7 @@ int opamp__dispatch(opamp_loop *l) {
   l->dispatching = true;
   l->dispatcher = pthread_self();
   todo = l->calls.len;
-  while (todo-- > 0) {
+  while (todo-- > 0 && !l->free_pending) {
     opamp_event *e = opamp__queue_pop(&l->calls);
     const opamp__callbacks *cbs = e == NULL ? NULL : e->client->callbacks;
     opamp_event_cb cb = cbs == NULL ? NULL : callback_of(&cbs->table, e->kind);
