@@ -1,62 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <curl/curl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/str.h"
-#include "opamp/options.h"
-#include "transport/internal.h"
+#include "transport/http_internal.h"
 #include "transport/tls_internal.h"
 
-/* HTTP on libcurl's multi interface, driven by the reactor.
- *
- * curl may re-use a connection made under one SSL_CTX function for a request
- * under another (it does not see the difference), so that each distinct TLS
- * configuration has a multi handle, a `pool`, of its own. */
-
-enum {
-  HOST_CONNECTIONS =
-      16, /* curl's queue does the rest; a burst would collapse */
-  IDLE_HANDLES = 16,
-  NO_TIMEOUT_MS = 0x7fffffff /* 24 days: the deadline is the core's */
-};
-
-typedef struct exchange exchange;
-typedef struct http_conn http_conn;
-
-typedef struct pool {
-  struct pool *next;
-  opamp__http *http;
-  opamp__tls *tls;
-  CURLM *multi;
-  opamp__timer *timer;
-  exchange *idle;
-  exchange *dead; /* aborted from inside curl; removed when curl returns */
-  unsigned idle_count, users, depth;
-} pool;
-
-/* One request under way. Pooled with its easy handle. */
-struct exchange {
-  exchange *next;
-  pool *pool;
-  CURL *easy;
-  http_conn *conn; /* NULL: nobody waits for it any more */
-  struct curl_slist *resolve;
-  opamp__buf body, packed;
-  bool opened, too_big;
-  char error[CURL_ERROR_SIZE];
-};
+enum { NO_TIMEOUT_MS = 0x7fffffff /* 24 days: the deadline is the core's */ };
 
 struct http_conn {
   opamp__conn base;
-  pool *pool;
-  exchange *exchange;
+  http_pool *pool;
+  http_exchange *exchange;
   opamp__lookup *lookup;
   opamp__task task;
   opamp__ending *ending;
@@ -70,188 +27,12 @@ struct http_conn {
   bool busy; /* a frame is on its way */
 };
 
-struct opamp__http {
-  opamp__transport *t;
-  pool *pools;
-};
-
-/* --- pools -----------------------------------------------------------------
- */
-
-static void drain(pool *p);
-
-static void on_socket_ready(void *ctx, int fd, unsigned ready) {
-  pool *p = (pool *)ctx;
-  int running, mask = 0;
-  if (ready & OPAMP__READABLE) mask |= CURL_CSELECT_IN;
-  if (ready & OPAMP__WRITABLE) mask |= CURL_CSELECT_OUT;
-  p->depth++;
-  curl_multi_socket_action(p->multi, fd, mask, &running);
-  p->depth--;
-  drain(p);
-}
-
-static void on_timeout(void *ctx) {
-  pool *p = (pool *)ctx;
-  int running;
-  p->depth++;
-  curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  p->depth--;
-  drain(p);
-}
-
-static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
-                        void *socket_ctx) {
-  pool *p = (pool *)ctx;
-  opamp__watch *w = (opamp__watch *)socket_ctx;
-  unsigned events = 0;
-  (void)easy;
-  if (what & CURL_POLL_IN) events |= OPAMP__READABLE;
-  if (what & CURL_POLL_OUT) events |= OPAMP__WRITABLE;
-  if (what == CURL_POLL_REMOVE) {
-    opamp__unwatch(w);
-    curl_multi_assign(p->multi, fd, NULL);
-  } else if (w != NULL) {
-    opamp__watch_set(w, events);
-  } else {
-    w = opamp__reactor_watch(p->http->t->reactor, fd, events, on_socket_ready,
-                             p);
-    if (w == NULL) return -1;
-    curl_multi_assign(p->multi, fd, w);
-  }
-  return 0;
-}
-
-static int set_timer(CURLM *multi, long ms, void *ctx) {
-  (void)multi;
-  opamp__timer_set(((pool *)ctx)->timer, ms);
-  return 0;
-}
-
-static void exchange_free(exchange *x) {
-  if (x == NULL) return;
-  curl_easy_cleanup(x->easy);
-  curl_slist_free_all(x->resolve);
-  opamp__buf_free(&x->body);
-  opamp__buf_free(&x->packed);
-  opamp__free(x);
-}
-
-static void pool_free(pool *p) {
-  pool **at = &p->http->pools;
-  while (*at != NULL && *at != p) at = &(*at)->next;
-  if (*at == p) *at = p->next;
-  while (p->idle != NULL) {
-    exchange *x = p->idle;
-    p->idle = x->next;
-    exchange_free(x);
-  }
-  if (p->multi != NULL) curl_multi_cleanup(p->multi);
-  opamp__timer_free(p->timer);
-  opamp__tls_unref(p->tls);
-  opamp__free(p);
-}
-
-static pool *pool_new(opamp__http *h, opamp__tls *tls) {
-  pool *p = (pool *)opamp__calloc(1, sizeof *p);
-  if (p == NULL) return NULL;
-  p->http = h;
-  p->tls = tls == NULL ? NULL : opamp__tls_ref(tls);
-  p->timer = opamp__reactor_timer(h->t->reactor, on_timeout, p);
-  p->multi = curl_multi_init();
-  if (p->timer == NULL || p->multi == NULL) {
-    pool_free(p);
-    return NULL;
-  }
-  curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-  curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
-  curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-  curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-  curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                    (long)HOST_CONNECTIONS);
-  curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-  p->next = h->pools;
-  h->pools = p;
-  return p;
-}
-
-/* A pool that nobody uses stays, with its open connections, until another
- * configuration is wanted. */
-static pool *pool_for(opamp__http *h, opamp__tls *tls) {
-  for (pool *p = h->pools; p != NULL; p = p->next)
-    if (p->tls == tls) return p;
-  for (pool *p = h->pools; p != NULL;) {
-    pool *next = p->next;
-    if (p->users == 0 && p->depth == 0 && p->tls != NULL) pool_free(p);
-    p = next;
-  }
-  return pool_new(h, tls);
-}
-
-/* --- exchanges -------------------------------------------------------------
- */
-
-static void exchange_put(exchange *x) {
-  pool *p = x->pool;
-  x->conn = NULL;
-  opamp__buf_clear(&x->body);
-  opamp__buf_clear(&x->packed);
-  /* A big buffer is not kept for the small messages that usually follow. */
-  if (x->body.cap > 65536) opamp__buf_free(&x->body);
-  if (x->packed.cap > 65536) opamp__buf_free(&x->packed);
-  if (p->idle_count >= IDLE_HANDLES) {
-    exchange_free(x);
-    return;
-  }
-  curl_easy_reset(x->easy);
-  curl_slist_free_all(x->resolve);
-  x->resolve = NULL;
-  x->next = p->idle;
-  p->idle = x;
-  p->idle_count++;
-}
-
-static exchange *exchange_get(pool *p) {
-  exchange *x = p->idle;
-  if (x != NULL) {
-    p->idle = x->next;
-    p->idle_count--;
-  } else {
-    x = (exchange *)opamp__calloc(1, sizeof *x);
-    if (x == NULL) return NULL;
-    x->pool = p;
-    x->easy = curl_easy_init();
-    if (x->easy == NULL) {
-      opamp__free(x);
-      return NULL;
-    }
-  }
-  x->next = NULL;
-  x->opened = false;
-  x->too_big = false;
-  x->error[0] = '\0';
-  return x;
-}
-
-/* Gives up an exchange. Inside curl it may not be taken out of the multi: its
- * callbacks then fail, and it is taken out afterwards. */
-static void exchange_drop(exchange *x) {
-  x->conn = NULL;
-  if (x->pool->depth > 0) {
-    x->next = x->pool->dead;
-    x->pool->dead = x;
-    return;
-  }
-  curl_multi_remove_handle(x->pool->multi, x->easy);
-  exchange_put(x);
-}
-
 /* --- what curl calls during an exchange ------------------------------------
  */
 
 static int leaves(void *ctx, char *to_ip, char *from_ip, int to_port,
                   int from_port) {
-  exchange *x = (exchange *)ctx;
+  http_exchange *x = (http_exchange *)ctx;
   (void)to_ip, (void)from_ip, (void)to_port, (void)from_port;
   if (x->conn == NULL) return CURL_PREREQFUNC_ABORT;
   /* A second time when curl repeats it on a fresh connection. */
@@ -263,7 +44,7 @@ static int leaves(void *ctx, char *to_ip, char *from_ip, int to_port,
 }
 
 static size_t body_arrives(char *p, size_t size, size_t n, void *ctx) {
-  exchange *x = (exchange *)ctx;
+  http_exchange *x = (http_exchange *)ctx;
   long status = 0;
   (void)size;
   if (x->conn == NULL) return 0;
@@ -285,7 +66,7 @@ static size_t body_arrives(char *p, size_t size, size_t n, void *ctx) {
 }
 
 static size_t header_arrives(char *p, size_t size, size_t n, void *ctx) {
-  exchange *x = (exchange *)ctx;
+  http_exchange *x = (http_exchange *)ctx;
   (void)p, (void)size;
   if (x->conn == NULL) return 0;
   x->conn->base.sink->alive(x->conn->base.ctx);
@@ -332,7 +113,7 @@ done:
 }
 
 /* "+host:port:addr,addr": the addresses that curl shall use. */
-static bool pin_addresses(exchange *x, const http_conn *c,
+static bool pin_addresses(http_exchange *x, const http_conn *c,
                           const opamp__addrs *found) {
   opamp__buf b = {0};
   bool ok = opamp__buf_printf(&b, "+%s:%u:", c->host, (unsigned)c->port);
@@ -349,7 +130,7 @@ static bool pin_addresses(exchange *x, const http_conn *c,
   return ok && x->resolve != NULL;
 }
 
-static void set_connection(exchange *x, const http_conn *c) {
+static void set_connection(http_exchange *x, const http_conn *c) {
   CURL *e = x->easy;
   curl_easy_setopt(e, CURLOPT_URL, c->url);
   curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -372,7 +153,7 @@ static void set_connection(exchange *x, const http_conn *c) {
   curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, c->pool->tls);
 }
 
-static void set_request(exchange *x, const http_conn *c, const uint8_t *p,
+static void set_request(http_exchange *x, const http_conn *c, const uint8_t *p,
                         size_t n) {
   CURL *e = x->easy;
   curl_easy_setopt(e, CURLOPT_POST, 1L);
@@ -393,7 +174,7 @@ static void set_request(exchange *x, const http_conn *c, const uint8_t *p,
 
 static bool start(http_conn *c, const opamp__addrs *found) {
   static const uint8_t nothing = 0;
-  exchange *x = exchange_get(c->pool);
+  http_exchange *x = opamp__http_exchange_get(c->pool);
   if (x == NULL) return false;
   const uint8_t *p = c->frame == NULL ? &nothing : c->frame;
   size_t n = c->len;
@@ -409,7 +190,7 @@ static bool start(http_conn *c, const opamp__addrs *found) {
     ok = curl_multi_add_handle(c->pool->multi, x->easy) == CURLM_OK;
   }
   if (!ok) {
-    exchange_put(x);
+    opamp__http_exchange_put(x);
     return false;
   }
   x->conn = c;
@@ -423,7 +204,7 @@ static bool start(http_conn *c, const opamp__addrs *found) {
 static void conn_free(http_conn *c) {
   opamp__soon_cancel(c->base.t, &c->task);
   opamp__lookup_cancel(c->lookup);
-  if (c->exchange != NULL) exchange_drop(c->exchange);
+  if (c->exchange != NULL) opamp__http_exchange_drop(c->exchange);
   if (c->pool != NULL) c->pool->users--;
   for (struct curl_slist *h = c->headers; h != NULL; h = h->next)
     opamp__wipe(h->data, strlen(h->data));
@@ -493,7 +274,7 @@ static void http_close(opamp__conn *conn, int code) {
   (void)code;
   opamp__lookup_cancel(c->lookup);
   c->lookup = NULL;
-  if (c->exchange != NULL) exchange_drop(c->exchange);
+  if (c->exchange != NULL) opamp__http_exchange_drop(c->exchange);
   c->exchange = NULL;
   opamp__free(c->ending);
   c->ending = opamp__ending_new(OPAMP_ERR_CLOSED, "closed");
@@ -516,7 +297,7 @@ static void copy_header(CURL *e, const char *name, char *out, size_t size) {
     snprintf(out, size, "%s", h->value);
 }
 
-static opamp__ending *refused(const exchange *x, long status) {
+static opamp__ending *refused(const http_exchange *x, long status) {
   opamp__ending *e =
       opamp__ending_new(OPAMP_ERR_HTTP, "HTTP status %ld", status);
   if (e == NULL) return NULL;
@@ -527,7 +308,7 @@ static opamp__ending *refused(const exchange *x, long status) {
   return e;
 }
 
-static opamp__ending *not_connected(const exchange *x) {
+static opamp__ending *not_connected(const http_exchange *x) {
   const http_conn *c = x->conn;
   long err = 0;
   char *ip = NULL;
@@ -542,7 +323,7 @@ static opamp__ending *not_connected(const exchange *x) {
       err != 0 ? strerror((int)err) : "no address answers");
 }
 
-static opamp__ending *tls_failed(const exchange *x, CURLcode code) {
+static opamp__ending *tls_failed(const http_exchange *x, CURLcode code) {
   long verified = 0;
   curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
   /* 1 is also what it is before anything was verified. */
@@ -556,7 +337,7 @@ static opamp__ending *tls_failed(const exchange *x, CURLcode code) {
       x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
 }
 
-static opamp__ending *failed(const exchange *x, CURLcode code) {
+static opamp__ending *failed(const http_exchange *x, CURLcode code) {
   switch (code) {
     case CURLE_OUT_OF_MEMORY:
       return NULL;
@@ -582,7 +363,7 @@ static opamp__ending *failed(const exchange *x, CURLcode code) {
 }
 
 /* Which address answered, for the next lookup. */
-static void note_address(const exchange *x) {
+static void note_address(const http_exchange *x) {
   char *ip = NULL;
   opamp__addrs a;
   if (x->conn->numeric) return;
@@ -592,8 +373,8 @@ static void note_address(const exchange *x) {
                            &a.list[0]);
 }
 
-static void done(exchange *x, CURLcode code) {
-  pool *p = x->pool;
+void opamp__http_done(http_exchange *x, CURLcode code) {
+  http_pool *p = x->pool;
   http_conn *c = x->conn;
   long status = 0;
   if (c == NULL) return; /* in the list of the dead */
@@ -610,29 +391,7 @@ static void done(exchange *x, CURLcode code) {
     c->base.sink->frame(c->base.ctx, x->body.ptr, x->body.len);
   else
     finish(c, e);
-  exchange_put(x);
-}
-
-/* What curl has finished. Owners are called from here, never from inside it. */
-static void drain(pool *p) {
-  int left;
-  CURLMsg *m;
-  if (p->depth > 0) return;
-  while (p->dead != NULL) {
-    exchange *x = p->dead;
-    p->dead = x->next;
-    curl_multi_remove_handle(p->multi, x->easy);
-    exchange_put(x);
-  }
-  p->users++; /* keeps it while owners are called */
-  while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
-    exchange *x = NULL;
-    CURLcode code = m->data.result;
-    if (m->msg != CURLMSG_DONE) continue;
-    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
-    done(x, code);
-  }
-  p->users--;
+  opamp__http_exchange_put(x);
 }
 
 /* --- opening ---------------------------------------------------------------
@@ -666,20 +425,6 @@ static bool add_headers(http_conn *c, const opamp__endpoint *ep) {
   return ok;
 }
 
-static void init_curl(void) {
-  curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static opamp__http *http_of(opamp__transport *t) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, init_curl);
-  if (t->http == NULL) {
-    t->http = (opamp__http *)opamp__calloc(1, sizeof *t->http);
-    if (t->http != NULL) t->http->t = t;
-  }
-  return t->http;
-}
-
 opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep) {
   opamp__addrs numeric;
@@ -696,8 +441,7 @@ opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
   c->numeric = opamp__addr_numeric(ep->url->host, &numeric);
   c->url = opamp__strndup(ep->url->text, strlen(ep->url->text));
   c->host = opamp__strndup(ep->url->host, strlen(ep->url->host));
-  opamp__http *h = http_of(t);
-  pool *p = h == NULL ? NULL : pool_for(h, ep->tls);
+  http_pool *p = opamp__http_pool(t, ep->tls);
   if (p != NULL) {
     c->pool = p;
     p->users++;
@@ -708,12 +452,4 @@ opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
   }
   *out = &c->base;
   return OPAMP_OK;
-}
-
-bool opamp__http_shutdown(opamp__transport *t) {
-  if (t->http == NULL) return true;
-  while (t->http->pools != NULL) pool_free(t->http->pools);
-  opamp__free(t->http);
-  t->http = NULL;
-  return true;
 }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_TRANSPORT_HTTP_INTERNAL_H
+#define OPAMP_TRANSPORT_HTTP_INTERNAL_H
+
+#include <curl/curl.h>
+
+#include "base/buf.h"
+#include "transport/internal.h"
+
+/* HTTP on libcurl's multi interface, driven by the reactor. http_pool.c: multi
+ * and easy handles; http_curl.c: requests.
+ *
+ * curl may re-use a connection made under one SSL_CTX function for a request
+ * under another (it does not see the difference), so that each distinct TLS
+ * configuration has a multi handle, a pool, of its own. */
+
+typedef struct http_pool http_pool;
+typedef struct http_exchange http_exchange;
+typedef struct http_conn http_conn;
+
+struct http_pool {
+  http_pool *next;
+  opamp__http *http;
+  opamp__tls *tls;
+  CURLM *multi;
+  opamp__timer *timer;
+  http_exchange *idle;
+  http_exchange *dead; /* dropped inside curl; removed when curl returns */
+  unsigned idle_count, users, depth;
+};
+
+/* One request under way. Pooled with its easy handle. */
+struct http_exchange {
+  http_exchange *next;
+  http_pool *pool;
+  CURL *easy;
+  http_conn *conn; /* NULL: nobody waits for it any more */
+  struct curl_slist *resolve;
+  opamp__buf body, packed;
+  bool opened, too_big;
+  char error[CURL_ERROR_SIZE];
+};
+
+struct opamp__http {
+  opamp__transport *t;
+  http_pool *pools;
+};
+
+/* The pool of a configuration (NULL: plain), made when needed; NULL when out of
+ * memory. The caller counts itself in `users`. */
+http_pool *opamp__http_pool(opamp__transport *t, opamp__tls *tls);
+
+http_exchange *opamp__http_exchange_get(http_pool *p);
+/* Back into the pool; its handle is not in the multi. */
+void opamp__http_exchange_put(http_exchange *x);
+/* Gives up one that is under way. */
+void opamp__http_exchange_drop(http_exchange *x);
+
+/* In http_curl.c: curl has finished this one. */
+void opamp__http_done(http_exchange *x, CURLcode code);
+
+#endif

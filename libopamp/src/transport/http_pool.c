@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "transport/http_internal.h"
+
+enum {
+  HOST_CONNECTIONS =
+      16, /* curl's queue does the rest; a burst would collapse */
+  IDLE_HANDLES = 16,
+  BUFFER_KEPT = 65536 /* a big one is not kept for the small that follow */
+};
+
+/* --- driving curl ----------------------------------------------------------- */
+
+/* What curl has finished. Owners are called from here, never from inside it. */
+static void drain(http_pool *p) {
+  int left;
+  CURLMsg *m;
+  if (p->depth > 0) return;
+  while (p->dead != NULL) {
+    http_exchange *x = p->dead;
+    p->dead = x->next;
+    curl_multi_remove_handle(p->multi, x->easy);
+    opamp__http_exchange_put(x);
+  }
+  p->users++; /* keeps it while owners are called */
+  while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
+    http_exchange *x = NULL;
+    CURLcode code = m->data.result;
+    if (m->msg != CURLMSG_DONE) continue;
+    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+    opamp__http_done(x, code);
+  }
+  p->users--;
+}
+
+static void on_socket_ready(void *ctx, int fd, unsigned ready) {
+  http_pool *p = (http_pool *)ctx;
+  int running, mask = 0;
+  if (ready & OPAMP__READABLE) mask |= CURL_CSELECT_IN;
+  if (ready & OPAMP__WRITABLE) mask |= CURL_CSELECT_OUT;
+  p->depth++;
+  curl_multi_socket_action(p->multi, fd, mask, &running);
+  p->depth--;
+  drain(p);
+}
+
+static void on_timeout(void *ctx) {
+  http_pool *p = (http_pool *)ctx;
+  int running;
+  p->depth++;
+  curl_multi_socket_action(p->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  p->depth--;
+  drain(p);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
+                        void *socket_ctx) {
+  http_pool *p = (http_pool *)ctx;
+  opamp__watch *w = (opamp__watch *)socket_ctx;
+  unsigned events = 0;
+  (void)easy;
+  if (what & CURL_POLL_IN) events |= OPAMP__READABLE;
+  if (what & CURL_POLL_OUT) events |= OPAMP__WRITABLE;
+  if (what == CURL_POLL_REMOVE) {
+    opamp__unwatch(w);
+    curl_multi_assign(p->multi, fd, NULL);
+  } else if (w != NULL) {
+    opamp__watch_set(w, events);
+  } else {
+    w = opamp__reactor_watch(p->http->t->reactor, fd, events, on_socket_ready,
+                             p);
+    if (w == NULL) return -1;
+    curl_multi_assign(p->multi, fd, w);
+  }
+  return 0;
+}
+
+static int set_timer(CURLM *multi, long ms, void *ctx) {
+  (void)multi;
+  opamp__timer_set(((http_pool *)ctx)->timer, ms);
+  return 0;
+}
+
+/* --- pools ----------------------------------------------------------------- */
+
+static bool looks_like_curls(int fd) {
+  int type = 0;
+  socklen_t n = sizeof type;
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &type, &n) == 0 &&
+         type == AF_UNIX && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 &&
+         (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;
+}
+
+/* curl makes a pair of sockets to wake itself up, which programs that the host
+ * starts would inherit (until 8.8), and does not tell which: they are the two
+ * lowest free descriptors. */
+static CURLM *multi_init(void) {
+  int pair[2];
+  bool known = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
+  if (known) {
+    close(pair[0]);
+    close(pair[1]);
+  }
+  CURLM *m = curl_multi_init();
+  if (known && looks_like_curls(pair[0]) && looks_like_curls(pair[1])) {
+    fcntl(pair[0], F_SETFD, FD_CLOEXEC);
+    fcntl(pair[1], F_SETFD, FD_CLOEXEC);
+  }
+  return m;
+}
+
+static void exchange_free(http_exchange *x) {
+  if (x == NULL) return;
+  curl_easy_cleanup(x->easy);
+  curl_slist_free_all(x->resolve);
+  opamp__buf_free(&x->body);
+  opamp__buf_free(&x->packed);
+  opamp__free(x);
+}
+
+static void pool_free(http_pool *p) {
+  http_pool **at = &p->http->pools;
+  while (*at != NULL && *at != p) at = &(*at)->next;
+  if (*at == p) *at = p->next;
+  while (p->idle != NULL) {
+    http_exchange *x = p->idle;
+    p->idle = x->next;
+    exchange_free(x);
+  }
+  if (p->multi != NULL) curl_multi_cleanup(p->multi);
+  opamp__timer_free(p->timer);
+  opamp__tls_unref(p->tls);
+  opamp__free(p);
+}
+
+static http_pool *pool_new(opamp__http *h, opamp__tls *tls) {
+  http_pool *p = (http_pool *)opamp__calloc(1, sizeof *p);
+  if (p == NULL) return NULL;
+  p->http = h;
+  p->tls = tls == NULL ? NULL : opamp__tls_ref(tls);
+  p->timer = opamp__reactor_timer(h->t->reactor, on_timeout, p);
+  p->multi = multi_init();
+  if (p->timer == NULL || p->multi == NULL) {
+    pool_free(p);
+    return NULL;
+  }
+  curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+  curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+  curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+  curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+  curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                    (long)HOST_CONNECTIONS);
+  curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+  p->next = h->pools;
+  h->pools = p;
+  return p;
+}
+
+/* A pool that nobody uses stays, with its open connections, until another
+ * configuration is wanted. */
+static http_pool *pool_for(opamp__http *h, opamp__tls *tls) {
+  for (http_pool *p = h->pools; p != NULL; p = p->next)
+    if (p->tls == tls) return p;
+  for (http_pool *p = h->pools; p != NULL;) {
+    http_pool *next = p->next;
+    if (p->users == 0 && p->depth == 0 && p->tls != NULL) pool_free(p);
+    p = next;
+  }
+  return pool_new(h, tls);
+}
+
+/* --- exchanges -------------------------------------------------------------
+ */
+
+void opamp__http_exchange_put(http_exchange *x) {
+  http_pool *p = x->pool;
+  x->conn = NULL;
+  opamp__buf_clear(&x->body);
+  opamp__buf_clear(&x->packed);
+  if (x->body.cap > BUFFER_KEPT) opamp__buf_free(&x->body);
+  if (x->packed.cap > BUFFER_KEPT) opamp__buf_free(&x->packed);
+  if (p->idle_count >= IDLE_HANDLES) {
+    exchange_free(x);
+    return;
+  }
+  curl_easy_reset(x->easy);
+  curl_slist_free_all(x->resolve);
+  x->resolve = NULL;
+  x->next = p->idle;
+  p->idle = x;
+  p->idle_count++;
+}
+
+http_exchange *opamp__http_exchange_get(http_pool *p) {
+  http_exchange *x = p->idle;
+  if (x != NULL) {
+    p->idle = x->next;
+    p->idle_count--;
+  } else {
+    x = (http_exchange *)opamp__calloc(1, sizeof *x);
+    if (x == NULL) return NULL;
+    x->pool = p;
+    x->easy = curl_easy_init();
+    if (x->easy == NULL) {
+      opamp__free(x);
+      return NULL;
+    }
+  }
+  x->next = NULL;
+  x->opened = false;
+  x->too_big = false;
+  x->error[0] = '\0';
+  return x;
+}
+
+/* Gives up an exchange. Inside curl it may not be taken out of the multi: its
+ * callbacks then fail, and it is taken out afterwards. */
+void opamp__http_exchange_drop(http_exchange *x) {
+  x->conn = NULL;
+  if (x->pool->depth > 0) {
+    x->next = x->pool->dead;
+    x->pool->dead = x;
+    return;
+  }
+  curl_multi_remove_handle(x->pool->multi, x->easy);
+  opamp__http_exchange_put(x);
+}
+
+static void init_curl(void) {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static opamp__http *http_of(opamp__transport *t) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, init_curl);
+  if (t->http == NULL) {
+    t->http = (opamp__http *)opamp__calloc(1, sizeof *t->http);
+    if (t->http != NULL) t->http->t = t;
+  }
+  return t->http;
+}
+
+http_pool *opamp__http_pool(opamp__transport *t, opamp__tls *tls) {
+  opamp__http *h = http_of(t);
+  return h == NULL ? NULL : pool_for(h, tls);
+}
+
+bool opamp__http_shutdown(opamp__transport *t) {
+  if (t->http == NULL) return true;
+  while (t->http->pools != NULL) pool_free(t->http->pools);
+  opamp__free(t->http);
+  t->http = NULL;
+  return true;
+}
