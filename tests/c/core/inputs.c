@@ -201,7 +201,10 @@ static bool input_forget(player *p, const char *line) {
 static void feed_frame(player *p, const uint8_t *ptr, size_t len) {
   opamp__input in = {.kind = OPAMP__IN_FRAME, .frame = {ptr, len}};
   player_feed(p, &in);
-  if (p->mode->doubled) player_feed(p, &in);
+  if (!p->mode->doubled) return;
+  /* Over HTTP every message is the answer to some request. */
+  player_drain(p);
+  if (p->url.websocket || p->invariants.in_flight) player_feed(p, &in);
 }
 
 /* server fields…: a ServerToAgent. */

@@ -12,17 +12,28 @@
 #include "msg_text.h"
 #include "wire/wire.h"
 
-enum { MAX_TICKS = 200 };
+enum { MAX_TICKS = 2000 };
+
+static void say(player *p, const char *fmt, va_list args) {
+  p->failed = true;
+  fprintf(stderr, "%s:%zu: ", p->t->file, p->t->first_line + p->line);
+  vfprintf(stderr, fmt, args);
+  fputc('\n', stderr);
+}
 
 void player_fail(player *p, const char *fmt, ...) {
   va_list args;
   if (p->mode->loose) return;
-  p->failed = true;
-  fprintf(stderr, "%s:%zu: ", p->t->file, p->t->first_line + p->line);
   va_start(args, fmt);
-  vfprintf(stderr, fmt, args);
+  say(p, fmt, args);
   va_end(args);
-  fputc('\n', stderr);
+}
+
+void player_broken(player *p, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  say(p, fmt, args);
+  va_end(args);
 }
 
 /* --- what came out
@@ -47,20 +58,6 @@ void player_clear(player *p) {
   p->output_len = p->output_next = 0;
 }
 
-/* WIRE-8, STATE-1: true of every message there is. */
-static void check_message(player *p, const opamp_msg *m, bool again) {
-  opamp_bytes uid = opamp_msg_bytes(m, OPAMP_AGENT_TO_SERVER_INSTANCE_UID, 0);
-  int64_t seq =
-      (int64_t)opamp_msg_u64(m, OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM, 0);
-  uint64_t caps = opamp_msg_u64(m, OPAMP_AGENT_TO_SERVER_CAPABILITIES, 0);
-  if (uid.len != OPAMP_UID_LEN) player_fail(p, "a message without uid");
-  if (!(caps & OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS))
-    player_fail(p, "a message without ReportsStatus");
-  if (seq != p->last_seq + (again ? 0 : 1))
-    player_fail(p, "sequence_num %" PRId64 " after %" PRId64, seq, p->last_seq);
-  p->last_seq = seq;
-}
-
 static void describe_message(const opamp_msg *m, char *out, size_t cap) {
   static const int head[] = {OPAMP_AGENT_TO_SERVER_INSTANCE_UID,
                              OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM,
@@ -81,15 +78,17 @@ static void took_send(player *p, const opamp__action *a) {
                memcmp(a->frame, p->last_frame.ptr, a->len) == 0;
   size_t header = p->url.websocket ? opamp__ws_header(a->frame, a->len) : 0;
   output *o;
-  if (p->url.websocket && header != 1) player_fail(p, "bad message header");
+  if (p->url.websocket && header != 1) player_broken(p, "bad message header");
   (void)opamp__buf_set(&p->last_frame, a->frame, a->len);
   body.ptr += header;
   body.len -= header;
   if (opamp_msg_parse(&m, OPAMP_MSG_AGENT_TO_SERVER, body) != OPAMP_OK) {
-    player_fail(p, "sent what cannot be parsed: %s", opamp_errmsg());
+    player_broken(p, "sent what cannot be parsed: %s", opamp_errmsg());
     return;
   }
-  check_message(p, m, again);
+  invariants_message(p, m, again);
+  p->last_seq =
+      (int64_t)opamp_msg_u64(m, OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM, 0);
   snprintf(text, sizeof text, "send %s%" PRId64 ": ", again ? "again " : "",
            p->last_seq);
   describe_message(m, text, sizeof text);
@@ -117,12 +116,14 @@ static void took_event(player *p, opamp_event *e) {
     n += snprintf(text + n, sizeof text - (size_t)n, " msg=");
     msg_text_print(e->msg, text + n, sizeof text - (size_t)n);
   }
+  invariants_event(p, e);
   if (e->offer != 0) p->last_offer = e->offer;
   add_output(p, OPAMP__DO_EMIT, text)->event = e;
 }
 
 static void took(player *p, const opamp__action *a) {
   char text[512];
+  invariants_action(p, a);
   switch (a->kind) {
     case OPAMP__DO_SEND:
       took_send(p, a);
@@ -168,7 +169,9 @@ void player_drain(player *p) {
 }
 
 void player_feed(player *p, const opamp__input *in) {
-  opamp_status s = opamp__core_feed(p->core, in, p->now);
+  opamp_status s;
+  invariants_input(p, in);
+  s = opamp__core_feed(p->core, in, p->now);
   if (s != OPAMP_OK && !(s == OPAMP_ERR_NOMEM && p->mode->loose))
     player_fail(p, "the core says %s", opamp_status_name(s));
 }
@@ -187,14 +190,11 @@ static void unexpected(player *p) {
  * down, with a tick at that very time. */
 static void advance(player *p, uint64_t to, bool to_tick) {
   opamp__input tick = {.kind = OPAMP__IN_TICK};
-  for (int ticks = 0;; ticks++) {
+  for (int ticks = 0; ticks < MAX_TICKS; ticks++) {
     uint64_t at = opamp__core_deadline(p->core);
     if (at > to || (at == to && to_tick)) break;
-    if (ticks == MAX_TICKS) {
-      player_fail(p, "a busy loop at @%" PRIu64, at);
-      return;
-    }
     if (at > p->now) p->now = at;
+    if (!invariants_tick(p, p->now)) return;
     player_feed(p, &tick);
     player_drain(p);
     unexpected(p);

@@ -3,6 +3,7 @@
 #define OPAMP_TESTS_PLAYER_H
 
 #include "core/core.h"
+#include "invariants.h"
 #include "transcript.h"
 
 /* The parts of the transcript player: player.c drives a core, inputs.c turns a
@@ -39,6 +40,7 @@ typedef struct player {
   opamp__buf last_frame;
   int64_t last_seq;
   uint32_t last_offer;
+  invariants invariants;
 } player;
 
 /* Says what is wrong at the present line. */
@@ -46,6 +48,11 @@ typedef struct player {
 __attribute__((format(printf, 2, 3)))
 #endif
 void player_fail(player *p, const char *fmt, ...);
+/* The same for what must never be, in whatever mode. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void player_broken(player *p, const char *fmt, ...);
 
 /* Feeds one input; memory failing is only fine when it was made to. */
 void player_feed(player *p, const opamp__input *in);
