@@ -46,6 +46,7 @@ typedef struct agent {
   bool own_description; /* nobody has set another */
   bool started;         /* the client was told to start */
   bool stopping;        /* and to stop */
+  bool signalled;       /* by a signal */
   bool disconnect_sent; /* AgentDisconnect went out */
   bool finished;        /* leave the loop */
   int exit_code;

@@ -62,7 +62,8 @@ static void on_signal(void *user_data) {
   while (read(a->signals.fd, &info, sizeof info) == (ssize_t)sizeof info) {
     if (info.ssi_signo == SIGHUP) {
       offers_report(a->offers);
-    } else if (!a->stopping) {
+    } else if (!a->signalled) {
+      a->signalled = true;
       agent_stop(a, true);
     } else if (!a->finished) {
       a->exit_code = CLI_EXIT_FAILED;

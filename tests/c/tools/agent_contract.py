@@ -213,7 +213,8 @@ class Life(Case):
                 peer, "--stop-timeout=60000") as agent:
             agent.wait("delivered")
             peer.command("stall", ms=100000)
-            agent.command("stop")
+            agent.command("stop")  # no signal, so the next one is the first
+            agent.process.send_signal(signal.SIGTERM)
             agent.end(code=1, sig=signal.SIGINT)
             self.assertEqual(agent.seen[-1]["reason"], "a second signal")
 
