@@ -180,13 +180,12 @@ static void error_response(opamp__core *c, const opamp_msg *m, uint32_t index) {
   else
     delay = (int64_t)opamp__backoff(c, c->error_streak);
   emit_server_error(c, m, text, delay);
-  c->must_send = true; /* whatever it answered was not delivered */
   if (type == OPAMP_SERVER_ERROR_RESPONSE_TYPE_UNAVAILABLE) {
+    c->must_send = true;
     opamp__session_drop(c, OPAMP_ERR_UNAVAILABLE, text, 1000, delay);
     return; /* CONN-6 */
   }
-  opamp__rows_unreported(c, index);
-  opamp__customs_unreported(c, index);
+  if (!opamp__rows_unreported(c, index)) c->must_send = true;
   c->hold_until = c->now + (uint64_t)delay;
 }
 

@@ -130,13 +130,23 @@ void opamp__rows_answered(opamp__core *c) {
     opamp__customs_pop(c);
 }
 
-void opamp__rows_unreported(opamp__core *c, uint32_t index) {
+/* What the message carried waits again; false when it carried nothing. */
+bool opamp__rows_unreported(opamp__core *c, uint32_t index) {
+  bool any = false;
+  if (index == 0) return false;
   for (int i = 0; i < OPAMP__ROWS; i++) {
     opamp__row *r = &c->rows[i];
-    if (r->index != index || index == 0) continue;
+    if (r->index != index) continue;
     r->sent = r->acked;
     r->index = 0;
+    any = true;
   }
+  for (opamp__custom *m = c->customs; m != NULL; m = m->next) {
+    if (m->index != index) continue;
+    m->index = 0;
+    any = true;
+  }
+  return any;
 }
 
 void opamp__rows_park(opamp__core *c, int row, opamp_str why) {
@@ -253,11 +263,6 @@ opamp__custom *opamp__customs_waiting(const opamp__core *c) {
 
 void opamp__customs_lost(opamp__core *c) {
   for (opamp__custom *m = c->customs; m != NULL; m = m->next) m->index = 0;
-}
-
-void opamp__customs_unreported(opamp__core *c, uint32_t index) {
-  for (opamp__custom *m = c->customs; m != NULL; m = m->next)
-    if (m->index == index) m->index = 0;
 }
 
 void opamp__customs_pop(opamp__core *c) {

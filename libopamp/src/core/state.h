@@ -249,14 +249,13 @@ void opamp__rows_forget(opamp__core *c);    /* the server has nothing of us */
 void opamp__rows_answered(opamp__core *c);  /* up to c->answered */
 /* The rows of message `index` were refused; false when it carried none. */
 bool opamp__rows_refused(opamp__core *c, uint32_t index, opamp_str why);
-void opamp__rows_unreported(opamp__core *c, uint32_t index);
+bool opamp__rows_unreported(opamp__core *c, uint32_t index);
 void opamp__rows_park(opamp__core *c, int row, opamp_str why);
 void opamp__rows_unpark(opamp__core *c);
 void opamp__rows_look(opamp__core *c); /* brings the view up to date */
 void opamp__rows_tell_delivered(opamp__core *c);
 void opamp__rows_free(opamp__core *c);
 void opamp__customs_lost(opamp__core *c);
-void opamp__customs_unreported(opamp__core *c, uint32_t index);
 opamp__custom *opamp__customs_waiting(const opamp__core *c);
 void opamp__customs_pop(opamp__core *c);
 /* The first one is not sent again. */
