@@ -112,7 +112,6 @@ void conn_read(conn *c) {
 
 static void on_data(void *user_data, const uint8_t *bytes, size_t n) {
   conn *c = user_data;
-  if (c->finished) return;
   tool_buf_add(&c->in, bytes, n);
   if (c->in.failed)
     conn_reset(c);

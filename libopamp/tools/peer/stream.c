@@ -223,8 +223,8 @@ static void got(uv_stream_t *h, ssize_t n, const uv_buf_t *buf) {
 }
 
 void stream_pause(stream *s, bool paused) {
-  if (s->closing || s->ended || paused == s->paused) return;
   s->paused = paused;
+  if (s->closing || s->ended) return;
   if (paused) {
     uv_read_stop((uv_stream_t *)&s->tcp);
     return;
@@ -261,7 +261,6 @@ stream *stream_accept(uv_stream_t *listener, SSL_CTX *tls,
   s->handler = *handler;
   s->user_data = user_data;
   s->handles = 2;
-  s->paused = true;
   s->tcp.data = s->linger.data = s;
   uv_tcp_init(listener->loop, &s->tcp);
   uv_timer_init(listener->loop, &s->linger);

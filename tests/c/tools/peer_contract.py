@@ -287,6 +287,7 @@ class Commands(unittest.TestCase):
                 with ws:
                     peer.command("close", connection=number, **keys)
                     self.assertEqual(ws.frame(), (0x88, want))
+                    peer.command("text")  # not after a Close frame
                     ws.send(want, opcode=8)
                     self.assertIsNone(ws.frame())
                 closed = peer.wait("closed", connection=number)
@@ -319,6 +320,11 @@ class Commands(unittest.TestCase):
                 start = peer.seen[-1]["t_ms"]
                 got = peer.wait("message", sequence_num=2)
                 self.assertGreaterEqual(got["t_ms"] - start, 250)
+                peer.command("stall", ms=300)  # for new ones too
+                start = peer.seen[-1]["t_ms"]
+                WebSocket(peer).close()
+                self.assertGreaterEqual(
+                    peer.wait("connected")["t_ms"] - start, 250)
 
     def test_garbage_and_text(self):
         junk = base64.b64encode(b"\x01\x02").decode()

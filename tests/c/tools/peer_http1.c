@@ -116,6 +116,8 @@ TEST(bad_input) {
       {HEAD "Transfer-Encoding: chunked\r\n\r\n1g\r\n", 400},
       {HEAD "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", 400},
       {HEAD "Transfer-Encoding: chunked\r\n\r\n3e9\r\n", 413},
+      {HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3e7\r\n", 413},
+      {HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3e6\r\n", 0},
       {HEAD "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 413},
       {HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\nbad\r\n", 400},
       {HEAD "1:\r\n2:\r\n3:\r\n4:\r\n5:\r\n6:\r\n7:\r\n\r\n", 0},

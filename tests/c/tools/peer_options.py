@@ -176,6 +176,26 @@ class Options(unittest.TestCase):
                     "-subj", "/CN=localhost",
                     "-addext", "subjectAltName=DNS:localhost")
 
+    def test_stall_inside_tls_records(self):
+        self.make_certificates()
+        tls = ssl.create_default_context(cafile=self.path("server.pem"))
+        script = self.path("script", "\n".join((
+            '{"command": "stall", "when": "message", "ms": 100}',
+            '{"command": "stall", "ms": 0}')))
+        uid = uuid.uuid4()
+        with Peer("--tls-cert", self.path("server.pem"), "--tls-key",
+                  self.path("server.key"), "--script", script) as peer, \
+                WebSocket(peer, tls) as ws:
+            peer.wait("connected")
+            peer.command("stall")
+            for number in range(9):
+                ws.send(b"\0" + agent_message(uid, number, more=field(
+                    99, bytes(number * 100))), piece=50)
+            peer.command("stall", ms=0)
+            for number in range(9):
+                self.assertEqual(ws.message()[1], uid.bytes)
+                peer.wait("message", sequence_num=number)
+
     def test_tls(self):
         self.make_certificates()
         tls = ssl.create_default_context(cafile=self.path("server.pem"))
