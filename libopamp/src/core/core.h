@@ -21,7 +21,9 @@
  *   while (opamp__core_next(core, &action)) perform(&action);
  *   arm(opamp__core_deadline(core));
  *
- * Actions must be drained after every feed, before the next one. */
+ * Inputs of the application may be fed together, and then share one message; an
+ * input of the transport or the clock needs its actions drained before the
+ * next one. */
 
 typedef struct opamp__core opamp__core;
 
