@@ -247,6 +247,9 @@ static bool look_at(const opamp__core_view *v, const char *key,
     return v->undelivered == fields_of(value);
   if (strcmp(key, "parked") == 0) return v->parked == fields_of(value);
   if (strcmp(key, "customs") == 0) return v->customs == number;
+  if (strcmp(key, "since") == 0) return v->since == number;
+  if (strcmp(key, "retry_at") == 0)
+    return v->retry_at == (strcmp(value, "never") == 0 ? UINT64_MAX : number);
   if (strcmp(key, "server_capabilities") == 0)
     return v->server_capabilities == number;
   for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)

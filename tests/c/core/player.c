@@ -262,6 +262,8 @@ static void play_moment(player *p, const char *line) {
     p->now = at; /* no deadline was noticed on the way */
   else
     advance(p, at, strcmp(text, "tick") == 0);
+  if (strcmp(text, "tick") == 0 && opamp__core_deadline(p->core) > at)
+    player_fail(p, "no deadline comes at @%" PRIu64, at);
   understood = player_input(p, text);
   p->line++;
   while (understood && (line = peek(p)) != NULL && line[0] == ' ' &&
