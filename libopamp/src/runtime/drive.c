@@ -176,6 +176,7 @@ static void work(opamp_loop *l) {
 static bool must_not_wait(opamp_loop *l) {
   bool yes;
   opamp__lock(l);
+  l->wake_sent = false;
   yes = l->dirty_head != NULL || l->free_pending;
   if (l->has_thread)
     yes |= l->quit || atomic_load(&l->wake_told);
@@ -188,7 +189,7 @@ static bool must_not_wait(opamp_loop *l) {
 void opamp__loop_step(opamp_loop *l, int64_t timeout_ms) {
   work(l);
   opamp__reactor_run(l->reactor);
-  if (timeout_ms != 0 && !must_not_wait(l)) {
+  if (!must_not_wait(l) && timeout_ms != 0) {
     int64_t wait = sooner(timeout_ms, until_due(l));
     opamp__reactor_wait(l->reactor, wait > INT_MAX ? INT_MAX : (int)wait);
     opamp__reactor_run(l->reactor);

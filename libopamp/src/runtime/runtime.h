@@ -66,7 +66,7 @@ struct opamp_loop {
   bool free_pending; /* opamp_loop_free while driven */
   bool closed;       /* only the memory is left, for events that are out */
   bool has_thread, quit;
-  bool wake_sent; /* since the inboxes were emptied last */
+  bool wake_sent; /* and not swallowed by the reactor yet */
   pthread_t driver, dispatcher, thread;
   int event_fd; /* -1 until asked for */
   opamp__heap deadlines;

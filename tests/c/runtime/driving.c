@@ -77,7 +77,7 @@ static void foreign_until(foreign *f, int kind) {
       if (got == kind) return;
     }
   }
-  CHECK(!"the event came");
+  harness_fail(__FILE__, __LINE__, "no event %s", opamp_event_kind_name(kind));
 }
 
 static void foreign_exchange(bool websocket) {

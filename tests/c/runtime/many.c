@@ -151,7 +151,16 @@ static void setters_race(bool websocket) {
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   rt_set_health(t.c, "the last word");
   while (!view_has(t.s, "the last word")) {
-    CHECK(rt_now_ms() < end);
+    if (rt_now_ms() >= end)
+      harness_fail(__FILE__, __LINE__,
+                   "state %s for %llu ms, undelivered %llx, %zu messages, "
+                   "%zu connections, %llu failures",
+                   opamp_state_name(opamp_client_state(t.c)),
+                   (unsigned long long)opamp_client_state_since_ms(t.c),
+                   (unsigned long long)opamp_client_undelivered(t.c),
+                   stub_messages(t.s), stub_connections(t.s),
+                   (unsigned long long)opamp_client_counter(
+                       t.c, OPAMP_COUNT_CONNECT_FAILURES));
     opamp_event_free(opamp_loop_wait_event(t.l, 5));
   }
   CHECK(stub_numbers_ok(t.s));
