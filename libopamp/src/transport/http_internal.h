@@ -25,13 +25,14 @@ struct http_pool {
   CURLM *multi;
   opamp__timer *timer;
   http_exchange *idle;
-  http_exchange *dead; /* dropped inside curl; removed when curl returns */
+  http_exchange *dead;    /* dropped inside curl; removed when curl returns */
+  http_exchange *starved; /* without memory for a watch; end then, too */
   unsigned idle_count, users, depth;
 };
 
 /* One request under way. Pooled with its easy handle. */
 struct http_exchange {
-  http_exchange *next;
+  http_exchange *next, *next_starved;
   http_pool *pool;
   CURL *easy;
   http_conn *conn; /* NULL: nobody waits for it any more */

@@ -21,13 +21,18 @@ static void drain(http_pool *p) {
   int left;
   CURLMsg *m;
   if (p->depth > 0) return;
+  p->users++; /* keeps it while owners are called */
+  while (p->starved != NULL) {
+    http_exchange *x = p->starved;
+    p->starved = x->next_starved;
+    opamp__http_done(x, CURLE_OUT_OF_MEMORY);
+  }
   while (p->dead != NULL) {
     http_exchange *x = p->dead;
     p->dead = x->next;
     curl_multi_remove_handle(p->multi, x->easy);
     opamp__http_exchange_put(x);
   }
-  p->users++; /* keeps it while owners are called */
   while ((m = curl_multi_info_read(p->multi, &left)) != NULL) {
     http_exchange *x = NULL;
     CURLcode code = m->data.result;
@@ -58,12 +63,22 @@ static void on_timeout(void *ctx) {
   drain(p);
 }
 
+/* To return -1 instead would make curl's multi handle unusable for all. */
+static void starve(http_pool *p, CURL *easy) {
+  http_exchange *x = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
+  for (const http_exchange *y = p->starved; y != NULL; y = y->next_starved)
+    if (y == x) return;
+  if (x == NULL) return;
+  x->next_starved = p->starved;
+  p->starved = x;
+}
+
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
                         void *socket_ctx) {
   http_pool *p = (http_pool *)ctx;
   opamp__watch *w = (opamp__watch *)socket_ctx;
   unsigned events = 0;
-  (void)easy;
   if (what & CURL_POLL_IN) events |= OPAMP__READABLE;
   if (what & CURL_POLL_OUT) events |= OPAMP__WRITABLE;
   if (what == CURL_POLL_REMOVE) {
@@ -74,8 +89,10 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
   } else {
     w = opamp__reactor_watch(p->http->t->reactor, fd, events, on_socket_ready,
                              p);
-    if (w == NULL) return -1;
-    curl_multi_assign(p->multi, fd, w);
+    if (w == NULL)
+      starve(p, easy);
+    else
+      curl_multi_assign(p->multi, fd, w);
   }
   return 0;
 }

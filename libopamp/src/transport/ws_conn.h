@@ -55,6 +55,7 @@ struct ws_link {
   ws_conn *conn; /* NULL: nobody cares */
   ws_vhost *vhost;
   struct lws *wsi;
+  opamp__task kill;
   opamp__timer *linger;
   uint8_t *copy;       /* of the piece that is being compressed */
   uint16_t close_code; /* to be sent, 0 none */
@@ -65,7 +66,7 @@ struct ws_link {
   bool killed;
 };
 
-/* Ends the link at once. */
+/* Ends the link in the loop's next round. */
 void opamp__ws_kill(ws_link *l);
 /* Parts the link from its connection; returns that, or NULL. */
 ws_conn *opamp__ws_part(ws_link *l);

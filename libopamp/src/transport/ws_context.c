@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
@@ -23,12 +23,11 @@ enum {
 
 /* Contexts share counters in libwebsockets that nothing guards. */
 static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local char last_log[160];
 
-/* Instead of stderr. The last line helps to explain a failure. */
-static void keep_log(int level, const char *line) {
-  if (level & LLL_ERR)
-    snprintf(last_log, sizeof last_log, "%.*s", (int)strcspn(line, "\n"), line);
+/* Nothing of it goes to stderr, nor anywhere: libwebsockets formats its lines
+ * in one static buffer, whatever the thread. What failed is in the callbacks. */
+static void no_log(int level, const char *line) {
+  (void)level, (void)line;
 }
 
 static const struct lws_protocols protocols[] = {
@@ -91,10 +90,12 @@ static void keep_one_alive(void) {
 /* lws_create_context ignores SIGPIPE for the process; that is put back. */
 static struct lws_context *make_context(
     struct lws_context_creation_info *info) {
+  static bool silenced;
   struct sigaction old;
   pthread_mutex_lock(&contexts);
   sigaction(SIGPIPE, NULL, &old);
-  lws_set_log_level(LLL_ERR, keep_log);
+  if (!silenced) lws_set_log_level(0, no_log);
+  silenced = true;
   keep_one_alive();
   struct lws_context *c = lws_create_context(info);
   sigaction(SIGPIPE, &old, NULL);
@@ -103,13 +104,13 @@ static struct lws_context *make_context(
 }
 
 static opamp_status no_context(void) {
-  if (strstr(last_log, "evlib") == NULL)
-    return opamp__fail(OPAMP_ERR_NOMEM, "libwebsockets made no context: %s",
-                       last_log);
-  return opamp__fail(OPAMP_ERR_UNSUPPORTED,
-                     "libwebsockets has no libuv plugin (on Debian: apt-get "
-                     "install libwebsockets-evlib-uv): %s",
-                     last_log);
+  void *plugin = dlopen("libwebsockets-evlib_uv.so", RTLD_LAZY | RTLD_LOCAL);
+  if (plugin == NULL)
+    return opamp__fail(OPAMP_ERR_UNSUPPORTED,
+                       "libwebsockets has no libuv plugin (on Debian: apt-get "
+                       "install libwebsockets-evlib-uv)");
+  dlclose(plugin);
+  return opamp__fail(OPAMP_ERR_NOMEM, "libwebsockets made no context");
 }
 
 static void clean_up(void *ctx);
@@ -130,7 +131,6 @@ opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
       .pt_serv_buf_size = OPAMP__WS_CHUNK,
       .max_http_header_data = HEADER_MAX,
       .timeout_secs = NO_TIMEOUT_S};
-  last_log[0] = '\0';
   struct lws_context *c = make_context(&info);
   if (c == NULL) {
     opamp__free(w);

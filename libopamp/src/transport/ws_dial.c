@@ -53,6 +53,7 @@ void opamp__ws_link_free(ws_link *l) {
   while (*at != l) at = &(*at)->next;
   *at = l->next;
   l->w->link_count--;
+  opamp__soon_cancel(l->w->t, &l->kill);
   opamp__ws_vhost_put(l->w, l->vhost);
   opamp__timer_free(l->linger);
   opamp__free(l->copy);
@@ -69,9 +70,10 @@ static ws_link *link_new(ws_conn *c) {
   ws_link *l = (ws_link *)opamp__calloc(1, sizeof *l);
   const opamp__endpoint ep = {
       .url = &d->url, .tls = c->tls, .compress = c->compress};
-  l->vhost = l == NULL ? NULL : opamp__ws_vhost_get(w, &ep);
   c->dial->error = ENOMEM;
-  if (l == NULL || l->vhost == NULL) {
+  if (l == NULL) return NULL;
+  l->vhost = opamp__ws_vhost_get(w, &ep);
+  if (l->vhost == NULL) {
     opamp__free(l);
     return NULL;
   }

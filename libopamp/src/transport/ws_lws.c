@@ -20,11 +20,21 @@ _Static_assert(OPAMP__FRAME_ROOM >= LWS_PRE, "room for libwebsockets' header");
 /* --- links -----------------------------------------------------------------
  */
 
+/* From the loop, never from inside libwebsockets: a kill that waits for one of
+ * its timers is forgotten when the connection gets a step further meanwhile.
+ * Without the shutdown it would first try to get rid of what it holds. */
+static void kill_now(void *ctx) {
+  ws_link *l = (ws_link *)ctx;
+  shutdown(lws_get_socket_fd(l->wsi), SHUT_RDWR);
+  lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
 void opamp__ws_kill(ws_link *l) {
   if (l->wsi == NULL || l->killed) return;
   l->killed = true;
-  lws_set_timeout(l->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
-  opamp__ws_kick(l->w);
+  l->kill.run = kill_now;
+  l->kill.ctx = l;
+  opamp__soon(l->w->t, &l->kill);
 }
 
 void opamp__ws_kill_links(opamp__ws *w) {

@@ -67,6 +67,7 @@ typedef struct target {
   size_t max_receive; /* 0: 1 MiB */
   bool compress, numeric_hosts;
   const opamp__headers *headers;
+  size_t fail_nth; /* allocation from open on that fails; 0: none */
 } target;
 
 /* A server of ours under its usual address. */

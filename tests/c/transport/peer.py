@@ -338,6 +338,7 @@ def ws_fragments(peer):
         if opcode == PONG:
             break
     say("pong", data.decode())
+    ws.message()
     ws.send(BINARY, b"end")
     ws.until_close()
 

@@ -97,6 +97,7 @@ TEST(ws_fragments_with_pings_between) {
   join("ws_fragments", NULL, NULL, 0);
   run_until(&w, &c.frames, 1);
   CHECK_MEM(c.frame.ptr, c.frame.len, want, sizeof want);
+  client_send_text(&c, "go");
   run_until(&w, &c.frames, 2);
   CHECK_MEM(c.frame.ptr, c.frame.len, "end", 3);
   CHECK(c.alive >= 2);
