@@ -17,6 +17,7 @@ type world struct {
 	*refServer
 	t     *testing.T
 	agent *peer.Process
+	uid   uuid.UUID
 	first message
 }
 
@@ -30,6 +31,10 @@ func (w *world) start(args ...string) {
 	}
 	all = append(append(all, args...), w.url())
 	w.agent = peer.Start(w.t, peer.Binary(w.t, "OPAMP_AGENT"), all...)
+	var err error
+	if w.uid, err = uuid.Parse(w.event("starting").Text("instance_uid")); err != nil {
+		w.t.Fatalf("instance_uid of event starting: %v", err)
+	}
 	w.first = w.await("the first message", has("instance_uid"))
 }
 
@@ -41,22 +46,6 @@ func (w *world) await(what string, match func(message) bool) message {
 func (w *world) event(name string) peer.Event {
 	w.t.Helper()
 	return w.agent.Events.Await(w.t, "event "+name, peer.Is(name))
-}
-
-// uid reads the instance uid of the agent from its first event.
-func (w *world) uid() uuid.UUID {
-	w.t.Helper()
-	for _, e := range w.agent.Events.All() {
-		if e.Text("event") == "starting" {
-			id, err := uuid.Parse(e.Text("instance_uid"))
-			if err != nil {
-				w.t.Fatalf("instance_uid of event starting: %v", err)
-			}
-			return id
-		}
-	}
-	w.t.Fatal("no event starting")
-	return uuid.Nil
 }
 
 // attribute finds a text attribute, "" when there is none.

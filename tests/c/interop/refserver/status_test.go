@@ -14,8 +14,7 @@ import (
 // Covers: WIRE-1, WIRE-8, HTTP-1, HTTP-2, CONN-1, CONN-14
 func fullStateFirst(w *world) {
 	w.start()
-	uid := w.uid()
-	sameBytes(w.t, "instance_uid", w.first.InstanceUid, uid[:])
+	sameBytes(w.t, "instance_uid", w.first.InstanceUid, w.uid[:])
 	if w.first.SequenceNum != 0 {
 		w.t.Errorf("the first sequence_num is %d", w.first.SequenceNum)
 	}
@@ -28,8 +27,8 @@ func fullStateFirst(w *world) {
 		w.t.Errorf("service.name is %q", got)
 	}
 	request := w.requests.All()[0]
-	if got := request.Header.Get("OpAMP-Instance-UID"); got != uid.String() {
-		w.t.Errorf("header OpAMP-Instance-UID is %q, not %s", got, uid)
+	if got := request.Header.Get("OpAMP-Instance-UID"); got != w.uid.String() {
+		w.t.Errorf("header OpAMP-Instance-UID is %q, not %s", got, w.uid)
 	}
 	if request.URL.Path != "/v1/opamp" {
 		w.t.Errorf("a URL without a path asked for %q", request.URL.Path)
@@ -246,14 +245,13 @@ func heartbeats(w *world) {
 // Covers: STATE-9
 func identity(w *world) {
 	w.start()
-	before := w.uid()
 	after := uuid.Must(uuid.NewV7())
 	w.push(w.t, &protobufs.ServerToAgent{
 		AgentIdentification: &protobufs.AgentIdentification{
 			NewInstanceUid: after[:],
 		}})
 	e := w.event("identity")
-	if e.Text("instance_uid") != after.String() || e.Text("previous") != before.String() {
+	if e.Text("instance_uid") != after.String() || e.Text("previous") != w.uid.String() {
 		w.t.Errorf("the event says %v", e)
 	}
 	m := w.await("a message under the new uid", func(m message) bool {
