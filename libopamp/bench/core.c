@@ -200,9 +200,10 @@ int main(void) {
              bench_best_ns(offer_floor, &a, 200, 10));
   printf("core: allocations per heartbeat              %9.1f\n",
          (double)allocations / 1000);
-  printf("core: memory of an idle, connected agent     %9.0f bytes "
-         "(6 attributes)\n",
-         idle_bytes(&a));
+  printf(
+      "core: memory of an idle, connected agent     %9.0f bytes "
+      "(6 attributes)\n",
+      idle_bytes(&a));
   tear_down(&a);
   return 0;
 }
