@@ -18,7 +18,11 @@ extern "C" {
  * Every function may be called from any thread and from any callback, and
  * returns without waiting. Setters copy what they are given. What is set is
  * never lost: it is sent now, or when there is a connection, and again until it
- * was delivered; only a value that was replaced meanwhile is skipped. */
+ * was delivered; only a value that was replaced meanwhile is skipped.
+ *
+ * A client of the parent process is of no use in a forked child: what returns a
+ * status returns OPAMP_ERR_FORKED there, and opamp_client_free frees nothing.
+ * Do not call getters. */
 
 /* --- callbacks ------------------------------------------------------------- */
 
@@ -124,7 +128,7 @@ OPAMP_API opamp_status opamp_client_set_capabilities(opamp_client *c,
  * the application's own accord: `status` is OPAMP_REMOTE_CONFIG_STATUSES_…,
  * `error` a UTF-8 text or NULL. A hash that is not the one of the newest offer
  * is ignored while that one waits for an answer. OPAMP_ERR_INVALID for a
- * status that is none. */
+ * status that is none (UNSET included), OPAMP_ERR_UTF8. */
 OPAMP_API opamp_status opamp_client_set_remote_config_status(
     opamp_client *c, opamp_bytes hash, int status, const char *error);
 
@@ -141,8 +145,9 @@ OPAMP_API opamp_status opamp_client_forget_offer(opamp_client *c, int kind);
 
 /* Queues a custom message. OPAMP_ERR_INVALID: the capability was not declared
  * with opamp_client_set_custom_capabilities. OPAMP_ERR_FULL: CUSTOM_QUEUE of
- * them wait. Sent in order, each in a message of its own, again after a broken
- * connection unless the server answered it. */
+ * them wait. OPAMP_ERR_UTF8: `type` is not UTF-8. Sent in order, each in a
+ * message of its own, again after a broken connection unless the server
+ * answered it. */
 OPAMP_API opamp_status opamp_client_send_custom(opamp_client *c,
                                                 const char *capability,
                                                 const char *type,
@@ -150,7 +155,9 @@ OPAMP_API opamp_status opamp_client_send_custom(opamp_client *c,
 
 /* Between hold and release nothing that is set is sent; after the last release
  * it goes out in one message. They nest. A client holds by itself during a
- * callback and before it is started. OPAMP_ERR_STATE: release without hold. */
+ * callback and before it is started. Starting, new headers and stopping do not
+ * wait; a stop takes along what was set before it. OPAMP_ERR_STATE: release
+ * without hold. */
 OPAMP_API opamp_status opamp_client_hold(opamp_client *c);
 OPAMP_API opamp_status opamp_client_release(opamp_client *c);
 

@@ -137,7 +137,8 @@ OPAMP_API int64_t opamp_event_number(const opamp_event *e, int num);
  * deadline, or after a newer offer, has no effect. */
 OPAMP_API opamp_status opamp_event_accept(opamp_event *e);
 
-/* `text` tells the server what is wrong; copied; must be UTF-8. */
+/* `text` tells the server what is wrong; copied. OPAMP_ERR_UTF8 when it is
+ * not UTF-8. */
 OPAMP_API opamp_status opamp_event_reject(opamp_event *e, const char *text);
 
 /* The answer will come later, with opamp_client_set_remote_config_status or

@@ -31,14 +31,16 @@ extern "C" {
  * at a time. */
 
 /* A new loop for up to `max_connections` connections at once (0: 64). Free with
- * opamp_loop_free. OPAMP_ERR_NOMEM; OPAMP_ERR_UNSUPPORTED when libwebsockets
- * lacks its libuv plugin, the package to install being named in opamp_errmsg. */
+ * opamp_loop_free. OPAMP_ERR_NOMEM; OPAMP_ERR_IO when there are no descriptors.
+ * When libwebsockets lacks its libuv plugin, connecting a WebSocket fails with
+ * OPAMP_ERR_UNSUPPORTED, and the event's text names the package to install. */
 OPAMP_API opamp_status opamp_loop_new(opamp_loop **out,
                                       uint32_t max_connections);
 
 /* Frees a loop: stops its thread, and frees with it what clients it still has,
- * without telling their servers. Inside a callback it takes effect when the
- * callback has returned. NULL is fine. */
+ * without telling their servers. Inside a callback, or while another thread is
+ * in opamp_loop_poll, it takes effect when that has returned. In a forked child
+ * nothing is freed. NULL is fine. */
 OPAMP_API void opamp_loop_free(opamp_loop *l);
 
 /* --- driving --------------------------------------------------------------- */
@@ -61,7 +63,8 @@ OPAMP_API int opamp_loop_timeout_ms(opamp_loop *l);
 
 /* Starts a thread that drives the loop until opamp_loop_stop_thread or
  * opamp_loop_free. It blocks all signals and runs no callback.
- * OPAMP_ERR_STATE when there is one, OPAMP_ERR_NOMEM. */
+ * OPAMP_ERR_STATE when there is one, OPAMP_ERR_BUSY while another thread is in
+ * opamp_loop_poll, OPAMP_ERR_NOMEM, OPAMP_ERR_FORKED. */
 OPAMP_API opamp_status opamp_loop_start_thread(opamp_loop *l);
 
 /* Ends that thread and waits for it. Clients stay as they are. OPAMP_OK, also
@@ -79,7 +82,8 @@ OPAMP_API void opamp_loop_wake(opamp_loop *l);
 OPAMP_API opamp_event *opamp_loop_next_event(opamp_loop *l);
 
 /* In thread mode: waits up to `timeout_ms` (-1 without end) for an event; NULL
- * after it, or when woken. Without a thread it does not wait. */
+ * after it, when woken, or when what came is for callbacks (then call
+ * opamp_loop_dispatch). Without a thread it does not wait. */
 OPAMP_API opamp_event *opamp_loop_wait_event(opamp_loop *l, int timeout_ms);
 
 /* A descriptor that is readable while events wait. Owned by the loop. -1 when
@@ -87,8 +91,9 @@ OPAMP_API opamp_event *opamp_loop_wait_event(opamp_loop *l, int timeout_ms);
 OPAMP_API int opamp_loop_event_fd(opamp_loop *l);
 
 /* Hands waiting events to the callbacks of their clients, in this thread, for
- * as many events as waited when it began. Returns how many, or
- * OPAMP_ERR_STATE inside a callback. opamp_loop_poll does this by itself. */
+ * as many events as waited when it began. Returns how many, OPAMP_ERR_STATE
+ * inside a callback, or OPAMP_ERR_FORKED. opamp_loop_poll does this by
+ * itself. */
 OPAMP_API int opamp_loop_dispatch(opamp_loop *l);
 
 #ifdef __cplusplus

@@ -67,7 +67,8 @@ enum {
 };
 
 /* Options whose value is a text. Certificates and keys are PEM. A file is read
- * when the client is made. */
+ * when the first client is made of these options; a change of any of them makes
+ * the next client read it again. */
 enum {
   OPAMP_TEXT_URL = 1,             /* ws, wss, http or https; no path means
                                      /v1/opamp; required */

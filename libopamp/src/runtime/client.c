@@ -161,8 +161,10 @@ static bool lacks_packages(const opamp_client *c) {
 }
 
 opamp_status opamp_client_start(opamp_client *c) {
-  opamp__command *cmd = opamp__command_new(OPAMP__IN_START);
+  opamp__command *cmd;
   bool bad;
+  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
+  cmd = opamp__command_new(OPAMP__IN_START);
   if (cmd == NULL) return opamp__nomem();
   opamp__lock(c->loop);
   bad = lacks_packages(c);
@@ -211,6 +213,7 @@ opamp_status opamp_client_set_callbacks(opamp_client *c,
                                         void *user_data) {
   opamp__callbacks *copy = NULL, *old;
   bool late;
+  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
   if (cb != NULL) {
     size_t n = cb->struct_size;
     if (n < sizeof cb->struct_size)

@@ -81,6 +81,8 @@ static opamp_status answer(opamp_event *e, opamp__verdict verdict,
                        opamp_event_kind_name(e->kind));
   if (len > 0 && !opamp__utf8_valid((const uint8_t *)text, len))
     return opamp__fail(OPAMP_ERR_UTF8, "reject: the text is not UTF-8");
+  if (e->client != NULL && opamp__forked(e->client->loop))
+    return OPAMP_ERR_FORKED;
   if (!claim(e))
     return opamp__fail(OPAMP_ERR_STATE,
                        "the question was answered, or its client is gone");

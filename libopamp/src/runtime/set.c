@@ -227,6 +227,7 @@ opamp_status opamp_client_send_custom(opamp_client *c, const char *capability,
   opamp_str cap = opamp__str(capability), typ = opamp__str(type);
   opamp__command *cmd;
   opamp_status status;
+  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
   if (typ.len > 0 && !opamp__utf8_valid((const uint8_t *)typ.ptr, typ.len))
     return opamp__fail(OPAMP_ERR_UTF8, "custom message: type is not UTF-8");
   cmd = opamp__command_new(OPAMP__IN_CUSTOM);
@@ -246,6 +247,7 @@ opamp_status opamp_client_send_custom(opamp_client *c, const char *capability,
 }
 
 opamp_status opamp_client_hold(opamp_client *c) {
+  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
   opamp__lock(c->loop);
   c->held++;
   opamp__unlock(c->loop);
@@ -254,6 +256,7 @@ opamp_status opamp_client_hold(opamp_client *c) {
 
 opamp_status opamp_client_release(opamp_client *c) {
   bool held;
+  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
   opamp__lock(c->loop);
   held = c->held > 0;
   if (held && --c->held == 0 && c->inbox.head != NULL)
