@@ -52,7 +52,7 @@ static const char **environment(const char *const *extra) {
 /* In the child, where only what is safe in a signal handler may be called. Not
  * posix_spawn: it leaves two signals ignored. */
 static void become(const char *command, const char *const *env, int out,
-                   bool errors_apart) {
+                   int err) {
   const char *argv[] = {"sh", "-c", command, NULL};
   struct sigaction standard = {.sa_handler = SIG_DFL};
   sigset_t none;
@@ -61,8 +61,8 @@ static void become(const char *command, const char *const *env, int out,
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   int null = open("/dev/null", O_RDONLY);
-  if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0) _exit(126);
-  if (!errors_apart && dup2(out, 2) < 0) _exit(126);
+  if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+    _exit(126);
   close_range(3, ~0U, 0);
   execve("/bin/sh", (char **)argv, (char **)env);
   _exit(127);
@@ -72,8 +72,10 @@ static void become(const char *command, const char *const *env, int out,
 static int spawn(const child_spec *spec, int out, pid_t *pid) {
   const char **env = environment(spec->env);
   if (env == NULL) return ENOMEM;
+  int to = spec->output == CHILD_OUTPUT_STDERR ? STDERR_FILENO : out;
+  int err = spec->output == CHILD_OUTPUT_KEPT ? out : STDERR_FILENO;
   *pid = fork();
-  if (*pid == 0) become(spec->command, env, out, spec->errors_apart);
+  if (*pid == 0) become(spec->command, env, to, err);
   int e = *pid < 0 ? errno : 0;
   /* Here as well, so that a deadline finds the group whoever ran first. */
   if (e == 0) setpgid(*pid, *pid);
@@ -184,8 +186,14 @@ failed:
 void child_kill(child *c) {
   if (c == NULL) return;
   kill(-c->pid, SIGKILL);
-  /* It was killed, so this does not wait for anything it decides. */
-  while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR) continue;
+  child_forget(c);
+}
+
+void child_forget(child *c) {
+  if (c == NULL) return;
+  /* Should it end later, it stays a zombie until the agent ends, which is what
+   * the agent is about to do when it forgets a command. */
+  waitpid(c->pid, NULL, WNOHANG);
   release(c);
 }
 

@@ -14,12 +14,19 @@
 
 typedef struct child child;
 
+/* Whose its output is. */
+enum {
+  CHILD_OUTPUT_KEPT,   /* both are for the result */
+  CHILD_OUTPUT_PARTED, /* stdout is for the result, stderr is ours */
+  CHILD_OUTPUT_STDERR  /* both are our stderr */
+};
+
 typedef struct child_spec {
   const char *command;    /* for /bin/sh -c */
   const char *const *env; /* "NAME=VALUE"s to add, ended by NULL; or NULL */
   uint64_t timeout_ms;    /* then its process group is killed; 0: never */
   size_t keep;            /* that much of the end of its output is kept */
-  bool errors_apart;      /* its stderr is ours, not part of the output */
+  int output;             /* CHILD_OUTPUT_… */
 } child_spec;
 
 typedef struct child_result {
@@ -40,6 +47,9 @@ child *child_start(waits *w, const child_spec *spec, child_cb done,
 /* Kills its process group and forgets it; `done` is not called. NULL is
  * fine. */
 void child_kill(child *c);
+
+/* Forgets it and lets it run. NULL is fine. */
+void child_forget(child *c);
 
 /* How it ended, in words ("exit status 3", "killed by signal 9", "timed out");
  * then its output when there is any: ": …". What is not printable text becomes

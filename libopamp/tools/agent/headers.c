@@ -169,7 +169,7 @@ void headers_refresh(headers *h, wait_cb done, void *user_data) {
   if (h->running != NULL) return; /* what it brings is fresh enough */
   if (h->a->options.header_command != NULL) {
     child_spec spec = {h->a->options.header_command, NULL, COMMAND_TIMEOUT_MS,
-                       OUTPUT_MAX, true};
+                       OUTPUT_MAX, CHILD_OUTPUT_PARTED};
     h->running = child_start(&h->a->waits, &spec, command_done, h);
     if (h->running != NULL) {
       h->done = done;

@@ -112,10 +112,10 @@ static size_t count_files(offers *o, const opamp_msg *offer) {
   return n;
 }
 
-/* Runs --apply for `offer`, whose files are in place; NULL for a set that was
- * there before any offer. False with `why`. */
 static void on_applied(void *user_data, const child_result *r);
 
+/* Runs --apply for `offer`, whose files are in place; NULL for a set that was
+ * there before any offer. False with `why`. */
 static bool run_apply(offers *o, int purpose, const opamp_msg *offer, char *why,
                       size_t room) {
   const agent_options *opt = &o->a->options;
@@ -128,7 +128,7 @@ static bool run_apply(offers *o, int purpose, const opamp_msg *offer, char *why,
   const char *env[] = {(char *)dir.ptr, (char *)hash.ptr, (char *)count.ptr,
                        NULL};
   child_spec spec = {opt->apply, env, opt->apply_timeout_ms, OUTPUT_KEPT,
-                     false};
+                     CHILD_OUTPUT_KEPT};
   errno = ENOMEM;
   if (!dir.failed && !hash.failed && !count.failed)
     o->running = child_start(&o->a->waits, &spec, on_applied, o);

@@ -7,7 +7,9 @@
 #include "agent/child.h"
 
 /* The restart command of the server: --on-restart is run, or the apply command
- * again. One run at a time; a command that comes meanwhile is that same one. */
+ * again. One run at a time; a command that comes meanwhile is that same one. It
+ * may well restart the agent itself, so it is not ended with the agent, and
+ * writes to nothing that ends with it. */
 
 struct restart {
   agent *a;
@@ -16,7 +18,7 @@ struct restart {
 
 static void done(void *user_data, const child_result *r) {
   restart *s = user_data;
-  char how[4400];
+  char how[80];
   s->running = NULL;
   child_describe(r, how, sizeof how);
   out_log(s->a, r->exit_code == 0 ? OPAMP_LOG_INFO : OPAMP_LOG_ERROR,
@@ -24,7 +26,7 @@ static void done(void *user_data, const child_result *r) {
 }
 
 void restart_run(restart *s) {
-  child_spec spec = {s->a->options.on_restart, NULL, 0, 4096, false};
+  child_spec spec = {s->a->options.on_restart, NULL, 0, 0, CHILD_OUTPUT_STDERR};
   if (spec.command == NULL) {
     offers_apply_again(s->a->offers);
     return;
@@ -43,6 +45,6 @@ restart *restart_new(agent *a) {
 
 void restart_free(restart *s) {
   if (s == NULL) return;
-  child_kill(s->running);
+  child_forget(s->running);
   free(s);
 }

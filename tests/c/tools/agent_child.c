@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/child.h"
@@ -31,7 +33,7 @@ static outcome last;
 static const outcome *run(const char *command, const char *const *env,
                           uint64_t timeout_ms, size_t keep) {
   waits w = {0};
-  child_spec spec = {command, env, timeout_ms, keep, false};
+  child_spec spec = {command, env, timeout_ms, keep, CHILD_OUTPUT_KEPT};
   memset(&last, 0, sizeof last);
   CHECK(child_start(&w, &spec, on_done, &last) != NULL);
   while (!last.ended) CHECK(wait_once(&w, -1));
@@ -122,13 +124,40 @@ TEST(a_command_starts_clean) {
 
 TEST(killed_and_forgotten) {
   waits w = {0};
-  child_spec spec = {"tail -f /dev/null", NULL, 1000, 10, false};
+  child_spec spec = {"tail -f /dev/null", NULL, 1000, 10, CHILD_OUTPUT_KEPT};
   memset(&last, 0, sizeof last);
   child *c = child_start(&w, &spec, on_done, &last);
   CHECK(c != NULL);
   child_kill(c);
   child_kill(NULL);
   CHECK(!last.ended && w.fds == NULL && w.timers == NULL);
+}
+
+TEST(forgotten_it_runs_on) {
+  char gate[] = "/tmp/agent_child.XXXXXX", path[80], command[200], said = 0;
+  int out[2], before = dup(STDERR_FILENO);
+  waits w = {0};
+  CHECK(mkdtemp(gate) != NULL);
+  snprintf(path, sizeof path, "%s/fifo", gate);
+  CHECK_EQ(mkfifo(path, 0600), 0);
+  snprintf(command, sizeof command, "read x < %s; printf y", path);
+  child_spec spec = {command, NULL, 0, 0, CHILD_OUTPUT_STDERR};
+  CHECK_EQ(pipe(out), 0);
+  dup2(out[1], STDERR_FILENO);
+  child *c = child_start(&w, &spec, on_done, &last);
+  dup2(before, STDERR_FILENO);
+  close(before);
+  close(out[1]);
+  CHECK(c != NULL);
+  child_forget(c);
+  int go = open(path, O_WRONLY); /* it waits for this */
+  CHECK_EQ(write(go, "\n", 1), 1);
+  close(go);
+  CHECK_EQ(read(out[0], &said, 1), 1);
+  CHECK_EQ(said, 'y');
+  close(out[0]);
+  unlink(path);
+  rmdir(gate);
 }
 
 TEST(output_becomes_text) {
