@@ -482,10 +482,6 @@ void stub_free(stub *s) {
   free(s);
 }
 
-uint16_t stub_port(const stub *s) {
-  return s->port;
-}
-
 const char *stub_url(const stub *s, bool websocket) {
   return s->urls[websocket];
 }

@@ -36,7 +36,6 @@ typedef struct stub stub;
 
 stub *stub_new(void);
 void stub_free(stub *s);
-uint16_t stub_port(const stub *s);
 /* "ws://127.0.0.1:PORT/v1/opamp"; valid as long as the stub. */
 const char *stub_url(const stub *s, bool websocket);
 
