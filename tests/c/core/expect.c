@@ -146,12 +146,13 @@ static bool match_hex(opamp_bytes b, const char *hex) {
   return strcmp(text, hex) == 0;
 }
 
-/* Bits of the fields named; "none" is 0. */
+/* Bits of the fields of AgentToServer named; "none" is 0; a number itself. */
 static uint64_t fields_of(const char *list) {
   uint64_t bits = 0;
   char name[64];
   int n;
   if (strcmp(list, "none") == 0) return 0;
+  if (isdigit((unsigned char)list[0])) return strtoull(list, NULL, 0);
   while (sscanf(list, "%63[^,]%n", name, &n) == 1) {
     bits |=
         UINT64_C(1) << opamp_msg_field_by_name(OPAMP_MSG_AGENT_TO_SERVER, name);
