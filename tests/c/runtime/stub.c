@@ -142,7 +142,7 @@ static void put_message(conn *c, bytes m) {
   }
 }
 
-static bytes error_response(bool unavailable) {
+static void put_error(conn *c, bool unavailable) {
   opamp_msg *m, *error, *retry;
   bytes out;
   opamp_msg_new(&m, OPAMP_MSG_SERVER_TO_AGENT);
@@ -156,8 +156,9 @@ static bytes error_response(bool unavailable) {
     opamp_msg_set_u64(retry, OPAMP_RETRY_INFO_RETRY_AFTER_NANOSECONDS, 1000000);
   }
   out = packed(m);
+  put_message(c, out);
+  free(out.ptr);
   opamp_msg_free(m);
-  return out;
 }
 
 static void learn(stub *s, const opamp_msg *m) {
@@ -182,7 +183,7 @@ static void answer(stub *s, conn *c) {
 
 static void got_message(stub *s, conn *c, const uint8_t *p, size_t n) {
   stub_deed deed = ask(s, STUB_MESSAGE);
-  bytes copy = {NULL, 0}, error;
+  bytes copy = {NULL, 0};
   opamp_msg *m = NULL;
   append(&copy, p, n);
   s->messages = realloc(s->messages, (s->len + 1) * sizeof copy);
@@ -194,9 +195,7 @@ static void got_message(stub *s, conn *c, const uint8_t *p, size_t n) {
       return;
     case STUB_UNKNOWN:
     case STUB_UNAVAILABLE:
-      error = error_response(deed == STUB_UNAVAILABLE);
-      put_message(c, error);
-      free(error.ptr);
+      put_error(c, deed == STUB_UNAVAILABLE);
       return;
     case STUB_REFUSE:
       if (c->websocket) break;
