@@ -230,7 +230,6 @@ static uint64_t capabilities(int n, const char **words) {
   return bits;
 }
 
-/* Covers: SEC-3 */
 TEST(capabilities_follow_the_options_and_the_list) {
   CHECK_EQ(capabilities(1, (const char *[]){"ws://h"}), 0x2801);
   CHECK_EQ(capabilities(2, (const char *[]){"ws://h", "--apply=x"}), 0x3807);

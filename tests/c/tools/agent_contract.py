@@ -5,133 +5,19 @@
 Usage: agent_contract.py OPAMP_AGENT OPAMP_PEER [unittest arguments]
 """
 import base64
-import json
 import os
 import pathlib
-import queue
 import re
 import signal
 import subprocess
 import sys
-import tempfile
-import threading
 import unittest
 
-import peer_driver
+import agent_driver
+from agent_driver import Agent, Case, rest, text
 from peer_driver import LIMIT
 
-AGENT = PEER = None
 UID = "0192b4a5-0000-7000-8000-000000000001"
-
-
-def text(body):
-    return {"body": body}
-
-
-class Agent:
-    """The program, its events as they come, and its commands."""
-
-    def __init__(self, url, *args, control=True):
-        self.process = subprocess.Popen(
-            [AGENT, "--json", *(["--control"] if control else []), *args, url],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True)
-        self.events, self.seen, self.said = queue.Queue(), [], ""
-        self.threads = [threading.Thread(target=t)
-                        for t in (self.read, self.read_errors)]
-        for t in self.threads:
-            t.start()
-
-    def read(self):
-        for line in self.process.stdout:
-            self.events.put(json.loads(line))
-        self.events.put(None)
-
-    def read_errors(self):
-        for line in self.process.stderr:
-            self.said += line
-
-    def wait(self, event, **match):
-        while True:
-            got = self.events.get(timeout=LIMIT)
-            assert got is not None, f"ended before {event}: {self.said}"
-            assert isinstance(got["t_ms"], int)
-            self.seen.append(got)
-            if got["event"] == event and match.items() <= got.items():
-                return got
-
-    def line(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.wait("result")
-
-    def command(self, command, ok=True, **keys):
-        got = self.line(json.dumps({"command": command, "id": [1], **keys}))
-        assert (got["ok"], got["id"]) == (ok, [1]), got
-        return got
-
-    def end(self, code=0, sig=None):
-        if sig is not None:
-            self.process.send_signal(sig)
-        else:
-            self.process.stdin.close()
-        assert self.process.wait(LIMIT) == code, (code, self.said)
-        for t in self.threads:
-            t.join()
-        while (got := self.events.get(timeout=LIMIT)) is not None:
-            self.seen.append(got)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *rest):
-        if self.process.poll() is None and kind is not None:
-            self.process.kill()
-        elif self.process.poll() is None:
-            self.end()
-        self.process.wait()
-        for t in self.threads:
-            t.join()
-        for f in (self.process.stdin, self.process.stdout,
-                  self.process.stderr):
-            f.close()
-
-
-def rest(peer, field, **match):
-    """The next message at the peer that has the field."""
-    while True:
-        message = peer.wait("message", **match)["message"]
-        if field in message:
-            return message[field]
-
-
-class Case(unittest.TestCase):
-    scheme = "ws"
-
-    def setUp(self):
-        self.tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(self.tmp.cleanup)
-        self.root = pathlib.Path(self.tmp.name)
-        self.dir = self.root / "conf"
-
-    def peer(self, *args):
-        return peer_driver.Peer(PEER, *args)
-
-    def agent(self, peer, *args, **keys):
-        return Agent(f"{self.scheme}://{peer.host}:{peer.port}",
-                     "--poll-interval=100", *args, **keys)
-
-    def files(self):
-        return {str(p.relative_to(self.dir)): p.read_text()
-                for p in self.dir.rglob("*") if p.is_file()}
-
-    def log(self, *names):
-        """A command for --apply that writes these variables to a log."""
-        words = " ".join(f"${n}" for n in names)
-        return f"echo {words} >> {self.root}/log"
-
-    def logged(self):
-        return (self.root / "log").read_text().splitlines()
 
 
 class Life(Case):
@@ -148,9 +34,10 @@ class Life(Case):
             self.assertEqual(agent.wait("connecting")["attempt"], 1)
             sent = agent.wait("message_sent", sequence_num=0)
             self.assertIn("agent_description", sent["fields"])
-            self.assertLessEqual({"event": "delivered"}.items(),
-                                 agent.wait("delivered").items())
-            head = peer.wait("connected")["headers"]
+            agent.wait("delivered")
+            connected = peer.wait("connected")
+            self.assertEqual(connected["path"], "/v1/opamp")
+            head = connected["headers"]
             self.assertEqual(head["X-Token"], "secret")
             self.assertEqual(head["OpAMP-Instance-UID"], UID)
             first = peer.wait("message")["message"]
@@ -239,6 +126,7 @@ class Offers(Case):
             peer.command("offer_config", files={
                 "a.yaml": text("x: 1"), "sub/b": text("2"), "": text("3")})
             offer = agent.wait("remote_config")
+            self.assertEqual(set(offer["files"]), {"a.yaml", "sub/b", ""})
             self.assertEqual(base64.b64decode(offer["files"]["sub/b"]["body"]),
                              b"2")
             self.assertEqual(offer["files"]["a.yaml"]["size"], 4)
@@ -285,6 +173,66 @@ class Offers(Case):
                 self.assertEqual(self.files(), {})
         self.assertEqual({p.name for p in self.root.iterdir()},
                          {"conf", ".conf.opamp"})
+
+    def test_end_of_the_output(self):
+        with self.peer() as peer:
+            agent = self.start(peer, "--apply", "head -c 9000 /dev/zero | "
+                               "tr '\\0' x; printf '\\377end'; exit 1")
+            peer.command("offer_config", files={"a": text("x")})
+            failed = agent.wait("remote_config_status", status="FAILED")
+            self.assertEqual(failed["error"],
+                             "exit status 1: " + "x" * 4092 + "?end")
+
+    def test_newest_of_waiting_offers(self):
+        fifo = self.root / "fifo"
+        os.mkfifo(fifo)
+        with self.peer() as peer:
+            agent = self.start(
+                peer, "--config-dir", str(self.dir), "--apply",
+                f"cat {fifo}; cat $OPAMP_CONFIG_DIR/a >> {self.root}/log")
+            for body in ("1\n", "2\n", "3\n"):
+                peer.command("offer_config", files={"a": text(body)})
+                last = agent.wait("remote_config")["hash"]
+            fifo.write_text("go")  # the first offer's run
+            while not (self.root / "log").exists():
+                agent.command("state")
+            fifo.write_text("go")  # the last one's
+            agent.wait("remote_config_status", status="APPLIED", hash=last)
+            self.assertEqual(self.logged(), ["1", "3"])
+
+    def test_stopped_while_applying(self):
+        with self.peer() as peer:
+            agent = self.start(peer, "--config-dir", str(self.dir), "--apply",
+                               f"echo x > {self.root}/log; tail -f /dev/null")
+            peer.command("offer_config", files={"a": text("x")})
+            while not (self.root / "log").exists():
+                agent.command("state")
+            agent.end(sig=signal.SIGTERM)
+            status = rest(peer, "remote_config_status")
+            while status["status"] != "FAILED":
+                status = rest(peer, "remote_config_status")
+            self.assertIn("stopped", status["error_message"])
+            self.assertEqual(self.files(), {})
+
+    def test_killed_while_applying(self):
+        args = ("--config-dir", str(self.dir), "--apply",
+                self.log("OPAMP_CONFIG_FILES") + f"; echo $$ > {self.root}/p; "
+                f"mv {self.root}/p {self.root}/pid; "
+                "[ $OPAMP_CONFIG_FILES = 0 ] || "
+                "exec tail -f /dev/null")
+        with self.peer() as peer:
+            agent = self.start(peer, *args)
+            peer.command("offer_config", files={"a": text("x")})
+            while not (self.root / "pid").exists():
+                agent.command("state")
+            agent.process.kill()
+            agent.process.wait()
+            os.kill(int((self.root / "pid").read_text()), signal.SIGKILL)
+            self.assertEqual(self.files(), {"a": "x"})
+            agent = self.start(peer, *args)
+            self.assertEqual(self.files(), {})
+            while self.logged() != ["1", "0"]:
+                agent.command("state")
 
     def test_apply_timeout(self):
         with self.peer() as peer:
@@ -487,7 +435,7 @@ class Commands(Case):
             self.assertEqual(set(sent["fields"]) - {
                 "instance_uid", "sequence_num", "capabilities"}, set())
 
-    # Covers: HTTP-7, CONN-8
+    # Covers: CONN-8
     def test_headers(self):
         with self.peer() as peer, self.agent(
                 peer, "--header=A: option", "--header=B: option",
@@ -509,7 +457,7 @@ class Commands(Case):
 
 class Usage(unittest.TestCase):
     def run_agent(self, *args):
-        return subprocess.run([AGENT, *args], stdin=subprocess.DEVNULL,
+        return subprocess.run([agent_driver.AGENT, *args], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=LIMIT)
 
     def test_exit_codes(self):
@@ -554,7 +502,7 @@ class Usage(unittest.TestCase):
     def test_a_closed_output_ends_it(self):
         read, write = os.pipe()
         os.close(read)
-        got = subprocess.run([AGENT, "ws://127.0.0.1:1"], stdout=write,
+        got = subprocess.run([agent_driver.AGENT, "ws://127.0.0.1:1"], stdout=write,
                              stdin=subprocess.DEVNULL, timeout=LIMIT,
                              stderr=subprocess.PIPE, text=True)
         os.close(write)
@@ -563,5 +511,5 @@ class Usage(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    AGENT, PEER = (os.path.abspath(p) for p in sys.argv[1:3])
+    agent_driver.AGENT, agent_driver.PEER = map(os.path.abspath, sys.argv[1:3])
     unittest.main(argv=[sys.argv[0], *sys.argv[3:]])
