@@ -108,6 +108,18 @@ void *opamp__reactor_uv_loop(opamp__reactor *r) {
   return &r->loop;
 }
 
+static void find_poll(uv_handle_t *h, void *ctx) {
+  uv_os_fd_t fd;
+  if (uv_handle_get_type(h) != UV_POLL || uv_is_closing(h)) return;
+  if (uv_fileno(h, &fd) == 0) *(int *)ctx = fd;
+}
+
+int opamp__reactor_foreign_fd(opamp__reactor *r) {
+  int fd = -1;
+  uv_walk(&r->loop, find_poll, &fd);
+  return fd;
+}
+
 /* --- driving ---------------------------------------------------------------
  */
 

@@ -69,8 +69,8 @@ enum { OPAMP__FRAME_ROOM = 32 };
 typedef struct opamp__conn opamp__conn;           /* one connection */
 typedef struct opamp__transport opamp__transport; /* what a loop has of them */
 
-/* The transport of a loop, for up to max_connections. OPAMP_ERR_UNSUPPORTED
- * when libwebsockets has no libuv plugin, naming the package. */
+/* The transport of a loop, for up to max_connections; what libwebsockets and
+ * curl need is made when first used. */
 opamp_status opamp__transport_new(opamp__transport **out, opamp__reactor *r,
                                   uint32_t max_connections);
 /* All connections must be closed or aborted before. May need the loop to run a
@@ -82,7 +82,9 @@ void opamp__transport_free(opamp__transport *t);
 
 /* Starts a connection; the URL's scheme decides which kind. WebSocket: dials.
  * HTTP: nothing happens until send. It may call sink->closed only later, from
- * the loop, never from inside open. */
+ * the loop, never from inside open. The sink is not copied. OPAMP_ERR_NOMEM;
+ * OPAMP_ERR_UNSUPPORTED when libwebsockets has no libuv plugin, naming the
+ * package; OPAMP_ERR_STATE after shutdown. */
 opamp_status opamp__conn_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep,
                               const opamp__sink *sink, void *ctx);
@@ -104,8 +106,7 @@ void opamp__conn_close(opamp__conn *c, int code);
 /* Ends at once; no call of the sink comes after it; the conn is gone. */
 void opamp__conn_abort(opamp__conn *c);
 
-/* --- HTTP and WebSocket each fill one of these; the rest is in transport.c --
- */
+/* --- HTTP and WebSocket each fill one of these ----------------------------- */
 
 typedef struct opamp__conn_ops {
   opamp_status (*send)(opamp__conn *c, uint8_t *frame, size_t len);

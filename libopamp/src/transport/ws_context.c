@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -234,6 +237,33 @@ static void destroy_context(opamp__ws *w) {
   pthread_mutex_unlock(&contexts);
 }
 
+/* With libuv, libwebsockets closes the descriptor of its event pipe twice, a
+ * round of the loop apart: the second time it may belong to another thread. So
+ * something of ours gets the number in between. */
+static void hold_number(opamp__ws *w) {
+  int pair[2];
+  w->guarded = opamp__reactor_foreign_fd(w->t->reactor);
+  w->guard = -1;
+  if (w->guarded >= 0 && pipe2(pair, O_CLOEXEC) == 0) {
+    w->guard = pair[0];
+    close(pair[1]);
+  }
+  destroy_context(w);
+  if (w->guard < 0) return;
+  int fd = fcntl(w->guard, F_DUPFD_CLOEXEC, w->guarded);
+  if (fd >= 0 && fd != w->guarded) close(fd);
+}
+
+static void release_number(const opamp__ws *w) {
+  struct stat ours, there;
+  if (w->guard < 0) return;
+  /* A libwebsockets that closes once leaves it to us. */
+  if (fstat(w->guard, &ours) == 0 && fstat(w->guarded, &there) == 0 &&
+      ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+    close(w->guarded);
+  close(w->guard);
+}
+
 /* The first destroy starts to close the handles, which libuv does in its own
  * time; another one, when that is done, frees the context and clears ours. */
 static void clean_up(void *ctx) {
@@ -241,12 +271,14 @@ static void clean_up(void *ctx) {
   opamp__transport *t = w->t;
   free_unused_vhosts(w);
   if (!t->shutting_down || w->vhosts != NULL) return;
-  if (w->rounds == 0 || w->rounds >= CLOSING_ROUNDS) destroy_context(w);
+  if (w->rounds == 0) hold_number(w);
+  if (w->rounds >= CLOSING_ROUNDS) destroy_context(w);
   w->rounds++;
   if (w->context != NULL) {
     opamp__soon(t, &w->task);
     return;
   }
+  release_number(w);
   t->ws = NULL;
   opamp__free(w);
 }

@@ -31,6 +31,7 @@ struct opamp__ws {
   unsigned link_count;
   opamp__task task; /* destroys vhosts without users, and the context */
   unsigned rounds;
+  int guard, guarded; /* see hold_number */
 };
 
 /* The context, made at the first call. OPAMP_ERR_UNSUPPORTED without its libuv
