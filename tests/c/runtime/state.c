@@ -231,6 +231,59 @@ TEST(received_custom_messages_are_bounded) {
   rt_free(&t);
 }
 
+/* A command nobody knows makes the core log a warning. */
+static void push_unknown_commands(stub *s, int n) {
+  for (int i = 0; i < n; i++) {
+    opamp_msg *m, *command;
+    CHECK_EQ(opamp_msg_new(&m, OPAMP_MSG_SERVER_TO_AGENT), OPAMP_OK);
+    opamp_msg_add(&command, m, OPAMP_SERVER_TO_AGENT_COMMAND);
+    opamp_msg_set_u64(command, OPAMP_SERVER_TO_AGENT_COMMAND_TYPE, 99);
+    stub_push(s, m);
+  }
+}
+
+static void count_logs(rt *t, opamp_client *c, uint64_t received, size_t logs,
+                       int64_t dropped) {
+  opamp_event *e;
+  for (uint64_t end = rt_now_ms() + 10000;
+       opamp_client_counter(c, OPAMP_COUNT_MESSAGES_RECEIVED) < received;) {
+    CHECK(rt_now_ms() < end);
+    CHECK(opamp_loop_poll(t->l, 10) >= 0);
+  }
+  while ((e = opamp_loop_next_event(t->l)) != NULL) {
+    if (opamp_event_kind(e) == OPAMP_EVENT_LOG) {
+      CHECK_EQ(opamp_event_number(e, OPAMP_NUM_LEVEL), OPAMP_LOG_WARN);
+      CHECK(logs-- > 0);
+    }
+    if (opamp_event_kind(e) == OPAMP_EVENT_DROPPED)
+      dropped -= opamp_event_number(e, OPAMP_NUM_COUNT);
+    opamp_event_free(e);
+  }
+  CHECK_EQ(logs, 0);
+  CHECK_EQ(dropped, 0);
+}
+
+/* Covers: SEC-1 */
+TEST(log_records_are_bounded) {
+  rt t = rt_connected(true);
+  push_unknown_commands(t.s, 300);
+  count_logs(&t, t.c, 301, 256, 44);
+  rt_free(&t);
+}
+
+TEST(log_records_stop_at_the_level) {
+  rt t = rt_new(true);
+  opamp_client *c;
+  opamp_options_set_number(t.o, OPAMP_OPT_LOG_LEVEL, OPAMP_LOG_ERROR);
+  CHECK_EQ(opamp_client_new(&c, t.l, t.o), OPAMP_OK);
+  opamp_client_start(c);
+  rt_delivered(t.l, c);
+  push_unknown_commands(t.s, 10);
+  count_logs(&t, c, 11, 0, 0);
+  opamp_client_free(c);
+  rt_free(&t);
+}
+
 /* Covers: SEC-1 */
 TEST(state_like_events_wait_at_most_once) {
   rt t = rt_connected(true);
