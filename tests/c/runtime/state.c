@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "rt.h"
+#include "runtime/runtime.h"
 
 static size_t fields_in(const opamp_msg *m) {
   size_t n = 0;
@@ -72,10 +74,20 @@ TEST(set_before_start_is_one_message) {
   rt_free(&t);
 }
 
+/* Until the loop's thread has looked at what was set. */
+static void until_seen(opamp_client *c) {
+  for (bool dirty = true; dirty; sched_yield()) {
+    opamp__lock(c->loop);
+    dirty = c->dirty;
+    opamp__unlock(c->loop);
+  }
+}
+
 static void set_three(opamp_event *e, void *user_data) {
   opamp_client *c = opamp_event_client(e);
   (void)user_data;
   rt_set_health(c, "three");
+  until_seen(c);
   rt_set_description(c, "three");
   rt_declare(c, "org.example.three");
 }
