@@ -8,8 +8,7 @@
 #include "agent/utf8.h"
 #include "common/text.h"
 
-/* --- from JSON --------------------------------------------------------------
- */
+/* --- from JSON ----------------------------------------------------------- */
 
 enum { DEPTH_MAX = 32 };
 
@@ -28,6 +27,8 @@ static opamp_str text_of(const json_t *j) {
   return (opamp_str){json_string_value(j), json_string_length(j)};
 }
 
+/* Names in errors are those of the innermost key: attributes are written by
+ * hand, and their keys are their own. */
 static bool read_value(reader *r, opamp_msg *any, const json_t *j,
                        const char *where);
 
@@ -120,8 +121,7 @@ bool attributes_from_json(opamp_msg *m, int field, const json_t *object,
   return read_members(&r, m, field, object);
 }
 
-/* --- the description --------------------------------------------------------
- */
+/* --- the description ----------------------------------------------------- */
 
 static void set_text(json_t *to, const char *key, const char *text) {
   if (utf8_valid(text, strlen(text)))

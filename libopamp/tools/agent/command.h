@@ -34,8 +34,7 @@ struct call {
   char err[500];
 };
 
-/* --- command_args.c: arguments; all return false with c->err -----------------
- */
+/* --- command_args.c: arguments; all return false with c->err ------------- */
 
 bool arg_fail(call *c, const char *where, const char *what);
 

@@ -12,6 +12,8 @@ struct control {
   tool_lines lines;
 };
 
+/* Commands are run as their lines become complete; a last line without a line
+ * feed counts, for `echo -n` and for programs that forget it. */
 static void on_line(void *user_data, const char *line, size_t len) {
   control *c = user_data;
   command_run(c->a, line, len);

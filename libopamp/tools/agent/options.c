@@ -8,8 +8,7 @@
 #include "common/text.h"
 #include "opamp/message.h"
 
-/* --- setters ----------------------------------------------------------------
- */
+/* --- setters ------------------------------------------------------------- */
 
 static bool set_url(const cli_option *o, void *target, const char *value,
                     char *why, size_t room) {
@@ -119,9 +118,10 @@ static bool set_service_name(const cli_option *o, void *target,
   return false;
 }
 
-/* --- capabilities -----------------------------------------------------------
- */
+/* --- capabilities -------------------------------------------------------- */
 
+/* The first name without a sign empties the set; what stands before it is then
+ * lost, as in any list that is read from left to right. */
 bool agent_capabilities_parse(const char *list, uint64_t *bits, char *why,
                               size_t room) {
   bool replaced = false;
@@ -159,6 +159,8 @@ static bool set_capabilities(const cli_option *o, void *target,
   return agent_capabilities_parse(value, &ignored, why, room);
 }
 
+/* What lets a server change the machine is on only when an option says what to
+ * do with it. */
 static uint64_t default_capabilities(const agent_options *o) {
   uint64_t bits = OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS |
                   OPAMP_AGENT_CAPABILITIES_REPORTS_HEALTH |
@@ -172,8 +174,7 @@ static uint64_t default_capabilities(const agent_options *o) {
   return bits;
 }
 
-/* --- the table --------------------------------------------------------------
- */
+/* --- the table ----------------------------------------------------------- */
 
 #define AT(member) offsetof(agent_options, member)
 #define SWITCH(name, group, help, member) \
@@ -357,8 +358,7 @@ const cli_tool agent_tool = {
     table,
     library_default};
 
-/* --- after the last option --------------------------------------------------
- */
+/* --- after the last option ----------------------------------------------- */
 
 /* An apply must not be overtaken by the deadline of its offer: it may have to
  * wait for an older one and for the run that restores the files before that. */

@@ -15,6 +15,7 @@ int64_t wait_now_ms(void) {
   return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Lists, looked through from the start: there are a handful of each. */
 void wait_add(waits *w, wait_fd *n, int fd, wait_cb ready, void *user_data) {
   wait_remove(w, n);
   *n = (wait_fd){w->fds, fd, ready, user_data};

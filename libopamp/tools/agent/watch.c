@@ -32,6 +32,8 @@ struct watch {
 /* nftw takes no pointer of ours; one thread watches, so this is enough. */
 static int adding;
 
+/* A folder that cannot be watched (a limit, or gone already) is no reason to
+ * give up the others. */
 static int add(const char *path, const struct stat *st, int type,
                struct FTW *at) {
   (void)st, (void)at;
