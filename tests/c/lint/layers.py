@@ -13,7 +13,7 @@ import tree
 
 C = """assert.h ctype.h errno.h float.h inttypes.h limits.h math.h stdarg.h
     stdbool.h stddef.h stdint.h stdlib.h string.h""".split()
-POSIX = """arpa/* dirent.h fcntl.h net/* netdb.h netinet/* poll.h pthread.h
+POSIX = """arpa/* dirent.h dlfcn.h fcntl.h net/* netdb.h netinet/* poll.h pthread.h
     signal.h stdatomic.h stdio.h strings.h sys/* time.h unistd.h""".split()
 
 # Layer: what it may include, as patterns.
