@@ -11,6 +11,14 @@
 #include "runtime/reactor_uv.h"
 #include "transport/transport.h"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#endif
+
 /* A loop with a transport on it. */
 typedef struct world {
   opamp__reactor *reactor;
