@@ -63,8 +63,10 @@ static void on_written(void *ctx) {
 }
 
 static void on_frame(void *ctx, const uint8_t *p, size_t n) {
+  static const uint8_t nothing = 0; /* an empty body is a message too */
   opamp_client *c = ctx;
-  opamp__input in = {.kind = OPAMP__IN_FRAME, .frame = {p, n}};
+  opamp__input in = {.kind = OPAMP__IN_FRAME,
+                     .frame = {n == 0 ? &nothing : p, n}};
   opamp__command *cmd;
   if (!c->busy) {
     (void)opamp__core_feed(c->core, &in, opamp__now_ms());
@@ -72,7 +74,8 @@ static void on_frame(void *ctx, const uint8_t *p, size_t n) {
     return;
   }
   cmd = opamp__command_new(OPAMP__IN_FRAME);
-  if (cmd != NULL && opamp__buf_set(&cmd->value, p, n)) {
+  if (cmd != NULL && opamp__buf_reserve(&cmd->value, n + 1) &&
+      opamp__buf_set(&cmd->value, in.frame.ptr, n)) {
     defer(c, cmd);
   } else {
     opamp__command_free(cmd);
