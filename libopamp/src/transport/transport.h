@@ -120,4 +120,7 @@ void opamp__sha256(opamp_bytes in, uint8_t out[32]);
 /* Random bytes from the operating system; false when there are none. */
 bool opamp__random(void *out, size_t n);
 
+/* "libcurl 7.88.1, libwebsockets …, OpenSSL …": what was loaded. */
+void opamp__transport_versions(char *out, size_t size);
+
 #endif

@@ -28,7 +28,7 @@ enum {
 static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
 
 /* Nothing of it goes to stderr, nor anywhere: libwebsockets formats its lines
- * in one static buffer, whatever the thread. What failed is in the callbacks. */
+ * in one static buffer for all threads. What failed is in the callbacks. */
 static void no_log(int level, const char *line) {
   (void)level, (void)line;
 }
