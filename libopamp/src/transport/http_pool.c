@@ -14,7 +14,7 @@ enum {
   BUFFER_KEPT = 65536 /* a big one is not kept for the small that follow */
 };
 
-/* --- driving curl ---------------------------------------------------------*/
+/* --- driving curl --------------------------------------------------------- */
 
 /* What curl has finished. Owners are called from here, never from inside it. */
 static void drain(http_pool *p) {
@@ -103,7 +103,7 @@ static int set_timer(CURLM *multi, long ms, void *ctx) {
   return 0;
 }
 
-/* --- pools ----------------------------------------------------------------*/
+/* --- pools ---------------------------------------------------------------- */
 
 static bool looks_like_curls(int fd) {
   int type = 0;

@@ -106,7 +106,7 @@ void opamp__conn_close(opamp__conn *c, int code);
 /* Ends at once; no call of the sink comes after it; the conn is gone. */
 void opamp__conn_abort(opamp__conn *c);
 
-/* --- HTTP and WebSocket each fill one of these ----------------------------- */
+/* --- HTTP and WebSocket each fill one of these */
 
 typedef struct opamp__conn_ops {
   opamp_status (*send)(opamp__conn *c, uint8_t *frame, size_t len);
