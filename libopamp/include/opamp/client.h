@@ -207,6 +207,12 @@ OPAMP_API void opamp_client_instance_uid(const opamp_client *c, uint8_t *uid);
 OPAMP_API uint64_t opamp_client_capabilities(const opamp_client *c);
 OPAMP_API uint64_t opamp_client_server_capabilities(const opamp_client *c);
 
+/* The custom capabilities that the server declared last, as CustomCapabilities
+ * which the caller frees. OPAMP_ERR_NOTFOUND when it declared none yet,
+ * OPAMP_ERR_NOMEM. */
+OPAMP_API opamp_status opamp_client_server_custom_capabilities(
+    const opamp_client *c, opamp_msg **out);
+
 /* The sequence number of the last message; -1 before the first. */
 OPAMP_API int64_t opamp_client_sequence_num(const opamp_client *c);
 

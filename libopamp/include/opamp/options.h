@@ -80,7 +80,12 @@ enum {
   OPAMP_TEXT_TLS_KEY_PEM = 7,
   OPAMP_TEXT_TLS_MIN_VERSION = 8, /* "1.2" (default), "1.3", also "TLSv1.2" */
   OPAMP_TEXT_TLS_MAX_VERSION = 9,
-  OPAMP_TEXT_TLS_CIPHERS = 10     /* IANA names, separated by commas */
+  OPAMP_TEXT_TLS_CIPHERS = 10,    /* IANA names, separated by commas */
+  OPAMP_TEXT_REDACT = 11          /* keys whose values the effective config does
+                                     not show ("*password*,api?key"); case does
+                                     not matter, * and ? are wildcards. For the
+                                     usual text formats, line by line: it takes
+                                     too much rather than too little */
 };
 
 /* Levels of log records. */

@@ -225,3 +225,7 @@ uint64_t opamp__core_deadline(const opamp__core *c) {
 const opamp__core_view *opamp__core_look(const opamp__core *c) {
   return &c->view;
 }
+
+opamp_bytes opamp__core_server_customs(const opamp__core *c) {
+  return opamp__buf_bytes(&c->server_customs);
+}

@@ -142,6 +142,7 @@ typedef struct opamp__core_view {
   uint64_t undelivered; /* bits of AgentToServer's fields */
   uint64_t parked;
   uint32_t customs; /* custom messages that wait */
+  uint32_t server_customs; /* grows when the server declares some */
   uint8_t uid[OPAMP_UID_LEN];
   uint64_t counters[OPAMP_COUNT_END];
 } opamp__core_view;
@@ -162,5 +163,7 @@ bool opamp__core_next(opamp__core *core, opamp__action *out);
 /* When to feed TICK; UINT64_MAX: no need. */
 uint64_t opamp__core_deadline(const opamp__core *core);
 const opamp__core_view *opamp__core_look(const opamp__core *core);
+/* The CustomCapabilities the server declared last, packed. Borrowed. */
+opamp_bytes opamp__core_server_customs(const opamp__core *core);
 
 #endif

@@ -96,7 +96,6 @@ static opamp_status report(opamp__core *c, int kind, int status,
   opamp__offer *o = c->offers[kind];
   opamp_bytes hash = opamp__buf_bytes(&o->hash);
   if (!set_row(c, kind, hash, status, text)) return OPAMP_ERR_NOMEM;
-  o->status = status;
   if (status == APPLYING) {
     o->state = OPAMP__OFFER_APPLYING;
     o->deadline = c->now + opamp__opt(c, OPAMP_OPT_OFFER_DEADLINE);
@@ -148,7 +147,6 @@ static opamp__offer *new_offer(opamp__core *c, int kind, opamp_bytes hash,
   opamp__buf_free(&o->hash);
   o->key = key;
   o->hash = copy;
-  o->status = 0;
   o->interval = OPAMP__NEVER;
   o->serial = ++c->offer_serial;
   o->state = OPAMP__OFFER_OPEN;

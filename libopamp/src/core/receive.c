@@ -136,6 +136,7 @@ static void keep_server_customs(opamp__core *c, const opamp_msg *m) {
   if (opamp__msg_pack_canonical(m, &packed) == OPAMP_OK) {
     opamp__buf_free(&c->server_customs);
     c->server_customs = packed;
+    c->view.server_customs++;
   } else {
     opamp__buf_free(&packed);
   }
@@ -326,9 +327,9 @@ void opamp__receive(opamp__core *c, opamp_bytes frame) {
       bad_frame(c, OPAMP_ERR_FRAME, "bad WebSocket message header", 1002);
       return;
     }
+    frame.ptr += header;
+    frame.len -= header;
   }
-  frame.ptr += header;
-  frame.len -= header;
   s = parse(c, frame, scratch, &m);
   if (s != OPAMP_OK) {
     bad_frame(c, s, opamp_errmsg(), s == OPAMP_ERR_LIMIT ? 1009 : 1007);

@@ -188,13 +188,13 @@ bool opamp__rows_refused(opamp__core *c, uint32_t index, opamp_str why) {
     opamp__row *r = &c->rows[i];
     if (r->index != index) continue;
     r->index = 0;
+    count++;
     if (r->set != r->sent) continue; /* a newer value waits, untried */
     found = i;
-    count++;
     r->suspect = true;
     r->sent = r->acked;
   }
-  if (count == 1) {
+  if (count == 1 && found >= 0) {
     opamp__rows_park(c, found, why);
     if (found == OPAMP__ROW_SETTINGS_REQUEST) {
       /* A request ends with its refusal, it does not come back by itself. */

@@ -78,7 +78,6 @@ typedef struct opamp__offer {
   opamp__buf hash; /* exactly as received */
   opamp__buf key;  /* the hash, or the content's digest when that is empty */
   opamp__offer_state state;
-  int status;      /* what was reported, 0 nothing */
   uint32_t serial;
   uint64_t deadline; /* OPEN, APPLYING */
   uint64_t interval; /* settings: heartbeat seconds to take when accepted,

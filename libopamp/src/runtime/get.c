@@ -130,6 +130,27 @@ opamp_status opamp_client_last_error(const opamp_client *c, char *buf,
   return told(status, *len);
 }
 
+opamp_status opamp_client_server_custom_capabilities(const opamp_client *c,
+                                                     opamp_msg **out) {
+  opamp__buf packed = {NULL, 0, 0};
+  opamp_status status = OPAMP_OK;
+  bool any;
+  *out = NULL;
+  opamp__lock(c->loop);
+  any = c->view.server_customs > 0;
+  if (!opamp__buf_append(&packed, c->server_customs.ptr, c->server_customs.len))
+    status = opamp__nomem();
+  opamp__unlock(c->loop);
+  if (!any)
+    status = opamp__fail(OPAMP_ERR_NOTFOUND,
+                         "the server has declared no custom capabilities");
+  if (status == OPAMP_OK)
+    status = opamp_msg_parse(out, OPAMP_MSG_CUSTOM_CAPABILITIES,
+                             opamp__buf_bytes(&packed));
+  opamp__buf_free(&packed);
+  return status;
+}
+
 opamp_status opamp_client_remote_config_hash(const opamp_client *c,
                                              uint8_t *buf, size_t *len) {
   opamp_status status;

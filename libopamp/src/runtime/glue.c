@@ -284,6 +284,13 @@ static void perform(opamp_client *c, const opamp__action *a) {
 /* --- feeding
  * ------------------------------------------------------------------------ */
 
+static void keep_server_customs(opamp_client *c) {
+  opamp_bytes declared = opamp__core_server_customs(c->core);
+  if (c->view.server_customs == opamp__core_look(c->core)->server_customs)
+    return;
+  (void)opamp__buf_set(&c->server_customs, declared.ptr, declared.len);
+}
+
 /* What others may see of the core, and its deadline; `not_before` keeps one
  * that does not move on from stopping the loop. */
 static void publish(opamp_client *c, uint64_t not_before) {
@@ -291,6 +298,7 @@ static void publish(opamp_client *c, uint64_t not_before) {
   if (at < not_before) at = not_before;
   if (at > OPAMP__DEADLINE_NONE) at = OPAMP__DEADLINE_NONE;
   opamp__lock(c->loop);
+  keep_server_customs(c);
   c->view = *opamp__core_look(c->core);
   c->customs_posted -= c->customs_fed;
   c->customs_fed = 0;

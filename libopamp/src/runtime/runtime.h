@@ -22,6 +22,7 @@
  *   events.c      one event: reading, answering; dispatch.c callbacks
  *   client.c      a client's life; set.c and get.c its setters and getters
  *   inbox.c       inputs that wait for the loop
+ *   redacted.c    the effective config without secrets
  *   glue.c        one client's core, transport and clock together
  *
  * One mutex per loop guards what threads share: inboxes, event queues, the
@@ -127,6 +128,7 @@ struct opamp_client {
   opamp__url url; /* in use; text is NULL: that of the options */
   char *last_error;
   opamp__buf config_hash;
+  opamp__buf server_customs; /* packed CustomCapabilities */
 };
 
 /* --- loop.c ------------------------------------------------------------------
@@ -194,6 +196,12 @@ void opamp__client_ref(opamp_client *c);
 void opamp__client_unref(opamp_client *c);
 /* Hands a command, taken over, to the loop. NULL is OPAMP_ERR_NOMEM. */
 opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd);
+
+/* --- redacted.c ---------------------------------------------------------- */
+
+/* A copy of an EffectiveConfig without the values of matching keys. */
+opamp_status opamp__redacted(opamp_msg **out, const opamp_msg *effective,
+                             opamp_str patterns);
 
 /* --- glue.c: the thread that drives
  * -------------------------------------------- */

@@ -76,8 +76,16 @@ opamp_status opamp_client_set_health(opamp_client *c, const opamp_msg *m) {
 
 opamp_status opamp_client_set_effective_config(opamp_client *c,
                                                const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG,
-             OPAMP_MSG_EFFECTIVE_CONFIG, m);
+  const char *patterns = c->options->texts[OPAMP_TEXT_REDACT];
+  opamp_msg *shown = NULL;
+  opamp_status status = OPAMP_OK;
+  if (patterns != NULL && opamp_msg_type(m) == OPAMP_MSG_EFFECTIVE_CONFIG)
+    status = opamp__redacted(&shown, m, opamp__str(patterns));
+  if (status == OPAMP_OK)
+    status = set(c, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG,
+                 OPAMP_MSG_EFFECTIVE_CONFIG, shown != NULL ? shown : m);
+  opamp_msg_free(shown);
+  return status;
 }
 
 opamp_status opamp_client_set_package_statuses(opamp_client *c,

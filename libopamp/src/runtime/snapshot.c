@@ -72,7 +72,7 @@ void opamp__snapshot_unref(opamp__snapshot *s) {
 }
 
 bool opamp__snapshot_has_tls(const opamp__snapshot *s) {
-  for (int i = OPAMP_TEXT_TLS_CA_FILE; i < OPAMP__TEXTS; i++)
+  for (int i = OPAMP_TEXT_TLS_CA_FILE; i <= OPAMP_TEXT_TLS_CIPHERS; i++)
     if (s->texts[i] != NULL) return true;
   return false;
 }

@@ -15,7 +15,7 @@
  * clients made from it, and is changed only while the options object is its
  * sole owner; who shares it copies before a change. */
 
-enum { OPAMP__TEXTS = OPAMP_TEXT_TLS_CIPHERS + 1 };
+enum { OPAMP__TEXTS = OPAMP_TEXT_REDACT + 1 };
 
 typedef struct opamp__snapshot {
   atomic_uint refs;

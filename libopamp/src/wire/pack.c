@@ -227,7 +227,8 @@ opamp_status opamp_msg_pack(const opamp_msg *m, uint8_t *buf, size_t *len) {
   if (size > room)
     return opamp__fail(OPAMP_ERR_SPACE, "%zu bytes do not fit in %zu", size,
                        room);
+  if (size == 0) return OPAMP_OK;
   writer w = {buf + size, false};
-  if (size > 0) write_message(&w, opamp__pb_const(m));
+  write_message(&w, opamp__pb_const(m));
   return OPAMP_OK;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/schema.h"
 
+#include "wire/wire.h"
+
 /* clang-format off */
 const ProtobufCMessageDescriptor *const opamp__types[] = {
   &opamp__proto__v1__agent_to_server__descriptor,
@@ -72,4 +74,8 @@ int opamp__type_of(const ProtobufCMessageDescriptor *d) {
   for (int i = 0; i < opamp__type_count; i++)
     if (opamp__types[i] == d) return i + 1;
   return 0;
+}
+
+const char *opamp__protobuf_version(void) {
+  return protobuf_c_version();
 }

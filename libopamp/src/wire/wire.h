@@ -50,6 +50,9 @@ bool opamp__put_bytes(opamp__buf *b, int field, opamp_bytes v);
 /* The size of the latter. */
 size_t opamp__bytes_field_size(int field, size_t len);
 
+/* The version of protobuf-c that was loaded. */
+const char *opamp__protobuf_version(void);
+
 /* --- the WebSocket message header ----------------------------------------- */
 
 /* The length of the header of a received message (WIRE-2: any varint encoding

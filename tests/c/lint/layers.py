@@ -43,9 +43,6 @@ HIDDEN = {
                     "openssl/*"],
 }
 
-# The one file that asks every dependency for its version.
-EXCEPTED = {"libopamp/src/runtime/versions.c"}
-
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
 
 
@@ -102,8 +99,6 @@ def own_name(path, name, includes):
 def main(root):
     includes, problems = Includes(root), []
     for path, names in includes.direct.items():
-        if path in EXCEPTED:
-            continue
         layer = layer_of(path)
         for name in names:
             full = own_name(path, name, includes)

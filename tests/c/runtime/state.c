@@ -214,6 +214,33 @@ static bool has_received(void *ctx) {
   return opamp_client_counter(ctx, OPAMP_COUNT_MESSAGES_RECEIVED) >= 81;
 }
 
+static bool has_declared(void *ctx) {
+  opamp_msg *m = NULL;
+  bool yes = opamp_client_server_custom_capabilities(ctx, &m) == OPAMP_OK;
+  opamp_msg_free(m);
+  return yes;
+}
+
+/* Covers: STATE-14 */
+TEST(what_the_server_declares_is_a_getter) {
+  rt t = rt_connected(true);
+  opamp_msg *m = NULL, *declared;
+  CHECK_EQ(opamp_client_server_custom_capabilities(t.c, &m),
+           OPAMP_ERR_NOTFOUND);
+  CHECK(m == NULL);
+  CHECK_EQ(opamp_msg_new(&m, OPAMP_MSG_SERVER_TO_AGENT), OPAMP_OK);
+  opamp_msg_add(&declared, m, OPAMP_SERVER_TO_AGENT_CUSTOM_CAPABILITIES);
+  opamp_msg_set_str(declared, OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES,
+                    OPAMP_STR("org.example"));
+  stub_push(t.s, m);
+  rt_until(t.l, has_declared, t.c);
+  CHECK_EQ(opamp_client_server_custom_capabilities(t.c, &m), OPAMP_OK);
+  CHECK_STR(opamp_msg_str(m, OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES, 0).ptr,
+            "org.example");
+  opamp_msg_free(m);
+  rt_free(&t);
+}
+
 /* Covers: SEC-1 */
 TEST(received_custom_messages_are_bounded) {
   rt t = rt_new(true);
