@@ -24,7 +24,7 @@ extern "C" {
  * status returns OPAMP_ERR_FORKED there, and opamp_client_free frees nothing.
  * Do not call getters. */
 
-/* --- callbacks ------------------------------------------------------------- */
+/* --- callbacks ------------------------------------------------------------ */
 
 /* Runs in the thread that calls opamp_loop_poll or opamp_loop_dispatch. The
  * event is borrowed until it returns. */
@@ -52,7 +52,7 @@ typedef struct opamp_callbacks {
   opamp_event_cb on_other;
 } opamp_callbacks;
 
-/* --- life ------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------- */
 
 /* A client on `loop`, or with a loop of its own when that is NULL. It does
  * nothing until opamp_client_start. Files that the options name are read here.
@@ -141,7 +141,7 @@ OPAMP_API opamp_status opamp_client_set_connection_settings_status(
  * _CONNECTION_SETTINGS or _PACKAGES (OPAMP_ERR_INVALID otherwise). */
 OPAMP_API opamp_status opamp_client_forget_offer(opamp_client *c, int kind);
 
-/* --- messages --------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 /* Queues a custom message. OPAMP_ERR_INVALID: the capability was not declared
  * with opamp_client_set_custom_capabilities. OPAMP_ERR_FULL: CUSTOM_QUEUE of
@@ -165,7 +165,7 @@ OPAMP_API opamp_status opamp_client_release(opamp_client *c);
  * by then. (It comes by itself whenever something was delivered.) */
 OPAMP_API opamp_status opamp_client_flush(opamp_client *c);
 
-/* --- the connection --------------------------------------------------------- */
+/* --- the connection ------------------------------------------------------- */
 
 /* Replaces all headers: `n` names and values. Used from the next connection or
  * request on; when the client waits because of 401 or 403 it tries again at
@@ -180,7 +180,7 @@ OPAMP_API opamp_status opamp_client_set_headers(opamp_client *c,
 OPAMP_API opamp_status opamp_client_set_heartbeat(opamp_client *c,
                                                   uint64_t interval_ms);
 
-/* --- looking in: need no loop, never wait ------------------------------------ */
+/* --- looking in: need no loop, never wait --------------------------------- */
 
 /* What a client is doing. */
 enum {

@@ -130,7 +130,7 @@ OPAMP_API opamp_bytes opamp_event_previous(const opamp_event *e);
 OPAMP_API const opamp_msg *opamp_event_msg(const opamp_event *e);
 OPAMP_API int64_t opamp_event_number(const opamp_event *e, int num);
 
-/* --- answering: any thread ------------------------------------------------- */
+/* --- answering: any thread ------------------------------------------------ */
 
 /* Answers a question. OPAMP_ERR_TYPE: this event is none. OPAMP_ERR_STATE: it
  * was answered before, or its client is gone. An answer that comes after the

@@ -43,7 +43,7 @@ OPAMP_API opamp_status opamp_loop_new(opamp_loop **out,
  * nothing is freed. NULL is fine. */
 OPAMP_API void opamp_loop_free(opamp_loop *l);
 
-/* --- driving --------------------------------------------------------------- */
+/* --- driving -------------------------------------------------------------- */
 
 /* Does what is due, waits up to `timeout_ms` (0: not at all, -1: without end)
  * for something to happen, and runs the callbacks of the events there are.
@@ -75,7 +75,7 @@ OPAMP_API opamp_status opamp_loop_stop_thread(opamp_loop *l);
  * and safe in a signal handler. */
 OPAMP_API void opamp_loop_wake(opamp_loop *l);
 
-/* --- events ---------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 /* The next event, NULL when there is none. The caller owns it:
  * opamp_event_free. */

@@ -52,7 +52,7 @@ enum {
   OPAMP_FIELD_ONEOF = 4     /* setting it clears the others of its group */
 };
 
-/* --- life ---------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 /* An empty message of `type`. OPAMP_ERR_INVALID when there is no such type. */
 OPAMP_API opamp_status opamp_msg_new(opamp_msg **out, int type);
@@ -78,7 +78,7 @@ OPAMP_API void opamp_msg_free(opamp_msg *m);
 OPAMP_API opamp_status opamp_msg_pack(const opamp_msg *m, uint8_t *buf,
                                       size_t *len);
 
-/* --- reading ------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 /* The OPAMP_MSG_… number of a message's type. */
 OPAMP_API int opamp_msg_type(const opamp_msg *m);
@@ -109,7 +109,7 @@ OPAMP_API const opamp_msg *opamp_msg_find(const opamp_msg *m, int field,
 OPAMP_API opamp_str opamp_msg_find_str(const opamp_msg *m, int field,
                                        opamp_str key);
 
-/* --- writing ------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 /* Sets a singular field; appends to a repeated one. _u64 sets enumerations
  * too. */

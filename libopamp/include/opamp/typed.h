@@ -20,8 +20,7 @@
 extern "C" {
 #endif
 
-/* --- spans -----------------------------------------------------------------
- */
+/* --- spans ---------------------------------------------------------------- */
 
 /* A span of a NUL-terminated text, NULL being absent; and of any memory. */
 static inline opamp_str opamp_str_of(const char *z) {
@@ -45,8 +44,7 @@ static inline bool opamp_bytes_equal(opamp_bytes a, opamp_bytes b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* --- any values and attributes ----------------------------------------------
- */
+/* --- any values and attributes -------------------------------------------- */
 
 /* These take an AnyValue. */
 static inline opamp_status opamp_any_set_str(opamp_msg *any, const char *v) {
@@ -119,8 +117,7 @@ static inline const opamp_msg *opamp_attr_find(const opamp_msg *m, int field,
   return NULL;
 }
 
-/* --- AgentDescription --------------------------------------------------------
- */
+/* --- AgentDescription ----------------------------------------------------- */
 
 static inline opamp_status opamp_description_identify(opamp_msg *description,
                                                       const char *key,
@@ -136,8 +133,7 @@ static inline opamp_status opamp_description_describe(opamp_msg *description,
       description, OPAMP_AGENT_DESCRIPTION_NON_IDENTIFYING_ATTRIBUTES, key, v);
 }
 
-/* --- AgentRemoteConfig
- * -------------------------------------------------------- */
+/* --- AgentRemoteConfig ---------------------------------------------------- */
 
 /* The hash of an offered configuration; its files in the order of their names:
  * how many, the i-th name, the i-th AgentConfigObject, the one called `name`.
@@ -183,8 +179,7 @@ static inline opamp_str opamp_config_content_type(const opamp_msg *object) {
   return opamp_msg_str(object, OPAMP_AGENT_CONFIG_OBJECT_CONTENT_TYPE, 0);
 }
 
-/* --- EffectiveConfig
- * ----------------------------------------------------------- */
+/* --- EffectiveConfig ------------------------------------------------------ */
 
 /* Sets the file `name` of an effective configuration. `content_type` may be
  * NULL. */
@@ -205,8 +200,7 @@ static inline opamp_status opamp_effective_config_put(
   return s;
 }
 
-/* --- ComponentHealth
- * ------------------------------------------------------------ */
+/* --- ComponentHealth ------------------------------------------------------ */
 
 /* Sets what a health says of itself; `status` and `last_error` may be NULL. */
 static inline opamp_status opamp_health_set(opamp_msg *health, bool healthy,
@@ -244,8 +238,7 @@ static inline opamp_status opamp_health_part(opamp_msg **part,
                        opamp_str_of(name));
 }
 
-/* --- a client with a loop of its own
- * --------------------------------------------- */
+/* --- a client with a loop of its own -------------------------------------- */
 
 /* The functions of loop.h, for the loop of a client. */
 static inline int opamp_client_poll(opamp_client *c, int timeout_ms) {

@@ -51,7 +51,7 @@ static size_t end_of_quoted(const cursor *c, size_t at) {
   return at < c->len ? at : c->len;
 }
 
-/* --- patterns --------------------------------------------------------------- */
+/* --- patterns ------------------------------------------------------------- */
 
 static char lower(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
@@ -92,7 +92,7 @@ static bool is_secret(opamp_str key, opamp_str patterns) {
   return false;
 }
 
-/* --- values ----------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------- */
 
 /* Behind the bracketed structure that begins at `at`. */
 static size_t end_of_brackets(const cursor *c, size_t at) {
@@ -142,7 +142,7 @@ static size_t end_of_value(const cursor *c, size_t at, size_t column) {
   return end_of_block(c, end_of_line(c, at), column);
 }
 
-/* --- the text --------------------------------------------------------------- */
+/* --- the text ------------------------------------------------------------- */
 
 /* Moves to `to`, minding lines. */
 static void move(cursor *c, size_t to) {

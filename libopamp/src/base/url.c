@@ -326,8 +326,7 @@ opamp_status opamp__url_resolve(opamp__url *out, const opamp__url *base,
   return build(out, &p);
 }
 
-/* --- comparing and writing -------------------------------------------------
- */
+/* --- comparing and writing ------------------------------------------------ */
 
 bool opamp__url_same_origin(const opamp__url *a, const opamp__url *b) {
   return a->port == b->port &&

@@ -55,8 +55,7 @@ void opamp__core_free(opamp__core *c) {
   opamp__free(c);
 }
 
-/* --- actions
- * ------------------------------------------------------------------ */
+/* --- actions -------------------------------------------------------------- */
 
 static bool more_actions(opamp__core *c) {
   uint32_t cap = c->action_cap * 2;
@@ -102,8 +101,7 @@ bool opamp__core_next(opamp__core *c, opamp__action *out) {
   return take(c, out);
 }
 
-/* --- inputs
- * ------------------------------------------------------------------- */
+/* --- inputs --------------------------------------------------------------- */
 
 static opamp_status queue_custom(opamp__core *c, opamp__buf *value) {
   opamp__custom *m = opamp__calloc(1, sizeof *m);

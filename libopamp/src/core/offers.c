@@ -112,8 +112,7 @@ static opamp_status report(opamp__core *c, int kind, int status,
   return OPAMP_OK;
 }
 
-/* --- receiving
- * ---------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 /* What an offer is known by: its hash, or its content when that is empty. */
 static bool make_key(opamp__core *c, opamp_bytes hash, const opamp_msg *m,
@@ -269,8 +268,7 @@ void opamp__offers_settings(opamp__core *c, const opamp_msg *m) {
   hand_over(c, o, OPAMP_EVENT_CONNECTION_SETTINGS, copy);
 }
 
-/* --- answers
- * ------------------------------------------------------------------ */
+/* --- answers -------------------------------------------------------------- */
 
 opamp_status opamp__offers_answer(opamp__core *c, uint32_t serial,
                                   opamp__verdict verdict, opamp_str text) {
@@ -326,8 +324,7 @@ void opamp__offers_forget(opamp__core *c, int kind) {
   if (c->offers[i] != NULL) opamp__buf_free(&c->offers[i]->key);
 }
 
-/* --- time
- * --------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
 static bool waits(const opamp__offer *o) {
   return o != NULL &&

@@ -200,8 +200,7 @@ static void refuse(opamp__core *c, const opamp_msg *error, uint32_t index) {
     opamp__rows_refused(c, index, text);
 }
 
-/* --- one message
- * -------------------------------------------------------------- */
+/* --- one message ---------------------------------------------------------- */
 
 static void process_offers(opamp__core *c, const opamp_msg *m) {
   const opamp_msg *sub;

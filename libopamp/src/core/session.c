@@ -423,8 +423,7 @@ void opamp__session_headers(opamp__core *c) {
   if (c->state == OPAMP__WAITING && c->credentials_wait) attempt(c);
 }
 
-/* --- deadlines: one act and one deadline for each state
- * ----------------------- */
+/* --- deadlines: one act and one deadline for each state ------------------- */
 
 bool opamp__session_can_send(const opamp__core *c) {
   if (c->busy) return false;

@@ -9,8 +9,7 @@
 #include "base/uuid.h"
 #include "runtime/runtime.h"
 
-/* --- references
- * ---------------------------------------------------------------- */
+/* --- references ----------------------------------------------------------- */
 
 void opamp__client_ref(opamp_client *c) {
   atomic_fetch_add(&c->refs, 1);
@@ -32,8 +31,7 @@ void opamp__client_unref(opamp_client *c) {
   if (l != NULL) opamp__loop_unref(l);
 }
 
-/* --- making one
- * ------------------------------------------------------------------ */
+/* --- making one ----------------------------------------------------------- */
 
 static opamp_status make_uid(uint8_t uid[OPAMP_UID_LEN]) {
   uint8_t random[10];
@@ -127,8 +125,7 @@ opamp_status opamp_client_new(opamp_client **out, opamp_loop *loop,
   return OPAMP_OK;
 }
 
-/* --- the end
- * ----------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 void opamp_client_free(opamp_client *c) {
   opamp_loop *l;
@@ -153,8 +150,7 @@ void opamp_client_free(opamp_client *c) {
   opamp__loop_unref(l);
 }
 
-/* --- start and stop
- * ------------------------------------------------------------------ */
+/* --- start and stop ------------------------------------------------------- */
 
 static bool lacks_packages(const opamp_client *c) {
   return (c->capabilities & OPAMP_AGENT_CAPABILITIES_ACCEPTS_PACKAGES) != 0 &&
@@ -194,8 +190,7 @@ opamp_status opamp_client_stop_silent(opamp_client *c) {
   return stop(c, true);
 }
 
-/* --- belongings
- * ------------------------------------------------------------------------ */
+/* --- belongings ----------------------------------------------------------- */
 
 opamp_loop *opamp_client_loop(const opamp_client *c) {
   return c->loop;

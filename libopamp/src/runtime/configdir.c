@@ -48,7 +48,7 @@ static opamp_status fail(const opamp_configdir *d, int error,
   return opamp__tree_fail(error, what, d->path);
 }
 
-/* --- what is on the disk ------------------------------------------------- */
+/* --- what is on the disk -------------------------------------------------- */
 
 static uint64_t inode(int dirfd, const char *name) {
   struct stat st;
@@ -123,7 +123,7 @@ static opamp_status settled(opamp_configdir *d, opamp_status s) {
   return s;
 }
 
-/* --- opening ------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------- */
 
 static opamp_status open_parent(opamp_configdir *d, const char *dir) {
   struct statx stx;
@@ -234,7 +234,7 @@ bool opamp_configdir_is_good(const opamp_configdir *d) {
   return d->is_good;
 }
 
-/* --- replacing ----------------------------------------------------------- */
+/* --- replacing ------------------------------------------------------------ */
 
 /* Writes `map` to `next`, with the permissions of what it will replace. */
 static opamp_status prepare(opamp_configdir *d, const opamp_msg *map) {

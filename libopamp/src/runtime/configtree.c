@@ -38,7 +38,7 @@ opamp_status opamp__tree_fail(int error, const char *what, const char *name) {
                      strerror(error));
 }
 
-/* --- names --------------------------------------------------------------- */
+/* --- names ---------------------------------------------------------------- */
 
 static opamp_status bad_name(opamp_str name, const char *why) {
   char buf[SHOWN + 4];
@@ -73,7 +73,7 @@ opamp_status opamp__tree_path(opamp_str name, const char **out) {
   return OPAMP_OK;
 }
 
-/* --- writing ------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 /* Calls `each` with every folder of `path`, the outermost first. */
 static int for_folders(int dirfd, const char *path,
@@ -170,7 +170,7 @@ opamp_status opamp__tree_write(int dirfd, const opamp_msg *map, int like) {
   return s;
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 typedef struct reader {
   opamp_msg *map;
@@ -281,7 +281,7 @@ opamp_status opamp__tree_read(int dirfd, opamp_msg *map) {
   return s;
 }
 
-/* --- removing ------------------------------------------------------------ */
+/* --- removing ------------------------------------------------------------- */
 
 static int remove_at(int dirfd, const char *name, int depth);
 

@@ -6,8 +6,7 @@
 #include "runtime/reactor_uv.h"
 #include "runtime/runtime.h"
 
-/* --- one at a time
- * --------------------------------------------------------------- */
+/* --- one at a time -------------------------------------------------------- */
 
 bool opamp__loop_drive(opamp_loop *l) {
   bool ok;
@@ -30,8 +29,7 @@ void opamp__loop_undrive(opamp_loop *l) {
   if (finish) opamp__loop_finish(l);
 }
 
-/* --- what waits
- * --------------------------------------------------------------------- */
+/* --- what waits ----------------------------------------------------------- */
 
 void opamp__loop_mark(opamp_loop *l, opamp_client *c) {
   if (!c->dirty) {
@@ -109,8 +107,7 @@ void opamp__loop_drain(opamp_loop *l) {
   if (held) opamp__sigpipe_release(&pipe);
 }
 
-/* --- what is due
- * ---------------------------------------------------------------------- */
+/* --- what is due ---------------------------------------------------------- */
 
 static opamp_client *client_of(opamp__heap_node *n) {
   return (opamp_client *)(void *)((char *)n - offsetof(opamp_client, deadline));
@@ -161,9 +158,7 @@ static int64_t sooner(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-/* --- steps
- * ------------------------------------------------------------------------------
- */
+/* --- steps ---------------------------------------------------------------- */
 
 static void work(opamp_loop *l) {
   opamp__loop_drain(l);

@@ -7,8 +7,7 @@
 #include "base/str.h"
 #include "runtime/runtime.h"
 
-/* --- reading -----------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------- */
 
 int opamp_event_kind(const opamp_event *e) {
   return e->kind;
@@ -50,8 +49,7 @@ int64_t opamp_event_number(const opamp_event *e, int num) {
   return 0;
 }
 
-/* --- answering ---------------------------------------------------------------
- */
+/* --- answering ------------------------------------------------------------ */
 
 /* The event is answered from here on; false when it was before, or nobody is
  * left to answer. */

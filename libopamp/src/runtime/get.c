@@ -100,8 +100,7 @@ uint64_t opamp_client_counter(const opamp_client *c, int counter) {
   return n;
 }
 
-/* --- copies
- * ------------------------------------------------------------------------ */
+/* --- copies --------------------------------------------------------------- */
 
 /* Under the mutex. `text`: a NUL follows when there is room for it. */
 static opamp_status copy_out(const void *from, size_t n, bool text, void *buf,

@@ -16,8 +16,7 @@
 
 enum { RETRY_MS = 1000 /* after a lack of memory */ };
 
-/* --- from the transport ------------------------------------------------------
- */
+/* --- from the transport --------------------------------------------------- */
 
 static void settle(opamp_client *c, uint64_t not_before);
 
@@ -135,8 +134,7 @@ static void on_log(void *ctx, int level, const char *text) {
 static const opamp__sink sink = {on_opened,  on_frame,  on_alive,
                                  on_written, on_closed, on_log};
 
-/* --- actions
- * ------------------------------------------------------------------- */
+/* --- actions -------------------------------------------------------------- */
 
 /* An action failed at once: the core hears it as the end of the connection. */
 static void failed(opamp_client *c, opamp_status why) {
@@ -212,8 +210,7 @@ static void do_close(opamp_client *c, int code) {
     failed(c, opamp__fail(OPAMP_ERR_CLOSED, "there is no connection"));
 }
 
-/* --- events on their way
- * --------------------------------------------------------- */
+/* --- events on their way -------------------------------------------------- */
 
 static void remember_error(opamp_client *c, const opamp_event *e) {
   char *copy = opamp__strndup((const char *)e->text.ptr, e->text.len);
@@ -281,8 +278,7 @@ static void perform(opamp_client *c, const opamp__action *a) {
   }
 }
 
-/* --- feeding
- * ------------------------------------------------------------------------ */
+/* --- feeding -------------------------------------------------------------- */
 
 static void keep_server_customs(opamp_client *c) {
   opamp_bytes declared = opamp__core_server_customs(c->core);

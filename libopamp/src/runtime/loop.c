@@ -14,8 +14,7 @@
 
 enum { DEFAULT_CONNECTIONS = 64, IDLE_STEP_MS = 20, IDLE_STEPS = 150 };
 
-/* --- what only this layer may have -------------------------------------------
- */
+/* --- what only this layer may have ---------------------------------------- */
 
 /* The only clock of the protocol: monotonic, so that a stepped wall clock
  * neither storms nor stalls (CONN-12). */
@@ -43,8 +42,7 @@ bool opamp__forked(const opamp_loop *l) {
   return true;
 }
 
-/* --- life
- * ---------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 void opamp__loop_ref(opamp_loop *l) {
   atomic_fetch_add(&l->refs, 1);
@@ -172,8 +170,7 @@ void opamp_loop_free(opamp_loop *l) {
   opamp__loop_unref(l);
 }
 
-/* --- waking, descriptors
- * --------------------------------------------------------- */
+/* --- waking, descriptors -------------------------------------------------- */
 
 void opamp_loop_wake(opamp_loop *l) {
   atomic_store(&l->woken, true);
@@ -200,8 +197,7 @@ int opamp_loop_event_fd(opamp_loop *l) {
   return fd;
 }
 
-/* --- events
- * ------------------------------------------------------------------------ */
+/* --- events --------------------------------------------------------------- */
 
 opamp_event *opamp_loop_next_event(opamp_loop *l) {
   opamp_event *e;

@@ -41,8 +41,7 @@ static opamp__snapshot *edit(opamp_options *o) {
   return o->snap;
 }
 
-/* --- numbers ----------------------------------------------------------------
- */
+/* --- numbers -------------------------------------------------------------- */
 
 opamp_status opamp_options_set_number(opamp_options *o, int key,
                                       uint64_t value) {
@@ -90,8 +89,7 @@ uint64_t opamp_option_max(int key) {
   return n == NULL ? 0 : n->max;
 }
 
-/* --- texts -------------------------------------------------------------------
- */
+/* --- texts ---------------------------------------------------------------- */
 
 static opamp_status set_url(opamp_options *o, const char *value) {
   opamp__url url = {0};
@@ -144,8 +142,7 @@ opamp_status opamp_options_set_text(opamp_options *o, int key,
   return OPAMP_OK;
 }
 
-/* --- the rest ----------------------------------------------------------------
- */
+/* --- the rest ------------------------------------------------------------- */
 
 opamp_status opamp_options_add_header(opamp_options *o, const char *name,
                                       const char *value) {

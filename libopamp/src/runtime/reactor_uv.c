@@ -44,8 +44,7 @@ struct opamp__timer {
  * must not keep its driver from getting its turn. */
 enum { ROUNDS = 16 };
 
-/* --- life ------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------- */
 
 static void woken(uv_async_t *h) {
   opamp__reactor *r = (opamp__reactor *)h->data;
@@ -120,8 +119,7 @@ int opamp__reactor_foreign_fd(opamp__reactor *r) {
   return fd;
 }
 
-/* --- driving ---------------------------------------------------------------
- */
+/* --- driving -------------------------------------------------------------- */
 
 void opamp__sigpipe_hold(opamp__sigpipe *s) {
   sigset_t pipe;
@@ -178,8 +176,7 @@ int opamp__reactor_timeout(const opamp__reactor *r) {
   return uv_backend_timeout(loop);
 }
 
-/* --- watches ---------------------------------------------------------------
- */
+/* --- watches -------------------------------------------------------------- */
 
 static void on_poll(uv_poll_t *h, int status, int events) {
   opamp__watch *w = (opamp__watch *)h->data;
@@ -227,8 +224,7 @@ void opamp__unwatch(opamp__watch *w) {
   uv_close((uv_handle_t *)&w->poll, free_handle);
 }
 
-/* --- timers ----------------------------------------------------------------
- */
+/* --- timers --------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *h) {
   opamp__timer *t = (opamp__timer *)h->data;
@@ -300,8 +296,7 @@ void opamp__timer_free(opamp__timer *t) {
   uv_close((uv_handle_t *)&t->timer, free_handle);
 }
 
-/* --- waking ----------------------------------------------------------------
- */
+/* --- waking --------------------------------------------------------------- */
 
 void opamp__reactor_wake(opamp__reactor *r) {
   uv_async_send(&r->async);

@@ -131,8 +131,7 @@ struct opamp_client {
   opamp__buf server_customs; /* packed CustomCapabilities */
 };
 
-/* --- loop.c ------------------------------------------------------------------
- */
+/* --- loop.c --------------------------------------------------------------- */
 
 /* A deadline that never comes. Its node stays in the heap, so that setting it
  * later needs no memory. */
@@ -153,8 +152,7 @@ static inline void opamp__unlock(opamp_loop *l) {
 /* Takes it all down; by the thread that drives, for undrive. */
 void opamp__loop_finish(opamp_loop *l);
 
-/* --- drive.c -----------------------------------------------------------------
- */
+/* --- drive.c -------------------------------------------------------------- */
 
 /* Makes this thread the one that drives; false when there is one already. Ends
  * with undrive, which also frees the loop when that was asked for meanwhile. */
@@ -167,8 +165,7 @@ void opamp__loop_drain(opamp_loop *l);
 /* Under the mutex: marks a client for the next drain and wakes the loop. */
 void opamp__loop_mark(opamp_loop *l, opamp_client *c);
 
-/* --- queue.c -----------------------------------------------------------------
- */
+/* --- queue.c -------------------------------------------------------------- */
 
 /* Takes over the event. */
 void opamp__queue_push(opamp_client *c, opamp_event *e);
@@ -181,30 +178,27 @@ void opamp__events_discard(opamp_event *list);
 /* Under the mutex: whether any event waits. */
 bool opamp__events_wait(const opamp_loop *l);
 
-/* --- dispatch.c --------------------------------------------------------------
- */
+/* --- dispatch.c ----------------------------------------------------------- */
 
 /* Runs the callbacks of the events that wait; how many. */
 int opamp__dispatch(opamp_loop *l);
 /* Under the mutex: whether this thread is inside a callback of the loop. */
 bool opamp__in_callback(const opamp_loop *l);
 
-/* --- client.c, set.c
- * ---------------------------------------------------------- */
+/* --- client.c, set.c ------------------------------------------------------ */
 
 void opamp__client_ref(opamp_client *c);
 void opamp__client_unref(opamp_client *c);
 /* Hands a command, taken over, to the loop. NULL is OPAMP_ERR_NOMEM. */
 opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd);
 
-/* --- redacted.c ---------------------------------------------------------- */
+/* --- redacted.c ----------------------------------------------------------- */
 
 /* A copy of an EffectiveConfig without the values of matching keys. */
 opamp_status opamp__redacted(opamp_msg **out, const opamp_msg *effective,
                              opamp_str patterns);
 
-/* --- glue.c: the thread that drives
- * -------------------------------------------- */
+/* --- glue.c: the thread that drives --------------------------------------- */
 
 /* Feeds a list of commands (taken over), performs what follows. */
 void opamp__client_serve(opamp_client *c, opamp__command *list);

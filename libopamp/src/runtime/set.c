@@ -34,8 +34,7 @@ opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd) {
   return opamp__fail(OPAMP_ERR_STATE, "the client is gone");
 }
 
-/* --- state
- * ------------------------------------------------------------------------ */
+/* --- state ---------------------------------------------------------------- */
 
 static opamp_status packed(opamp__command **out, int field, int type,
                            const opamp_msg *m) {
@@ -198,8 +197,7 @@ opamp_status opamp_client_forget_offer(opamp_client *c, int kind) {
   return opamp__client_post(c, cmd);
 }
 
-/* --- messages
- * ---------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 /* Under the mutex. */
 static opamp_status may_send(const opamp_client *c, opamp_str capability) {
@@ -277,8 +275,7 @@ opamp_status opamp_client_flush(opamp_client *c) {
   return opamp__client_post(c, opamp__command_new(OPAMP__IN_FLUSH));
 }
 
-/* --- the connection
- * ------------------------------------------------------------------ */
+/* --- the connection ------------------------------------------------------- */
 
 opamp_status opamp_client_set_headers(opamp_client *c, const char *const *names,
                                       const char *const *values, size_t n) {

@@ -62,8 +62,7 @@ struct opamp__resolver {
   opamp__timer *stale;
 };
 
-/* --- addresses -------------------------------------------------------------
- */
+/* --- addresses ------------------------------------------------------------ */
 
 void opamp__addr_text(const opamp__addr *a, char out[OPAMP__ADDR_TEXT]) {
   socklen_t len = a->any.sa_family == AF_INET ? sizeof a->v4 : sizeof a->v6;
@@ -122,8 +121,7 @@ int opamp__addr_unreachable(const opamp__addr *a, uint16_t port) {
   return err;
 }
 
-/* --- the thread ------------------------------------------------------------
- */
+/* --- the thread ----------------------------------------------------------- */
 
 static void job_free(job *j) {
   if (j == NULL) return;
@@ -195,8 +193,7 @@ static bool start_thread(shared *s) {
   return s->running;
 }
 
-/* --- what is known ---------------------------------------------------------
- */
+/* --- what is known -------------------------------------------------------- */
 
 static known *find(opamp__resolver *r, const char *host) {
   for (known *k = r->names; k != NULL; k = k->next)
@@ -270,8 +267,7 @@ void opamp__resolver_worked(opamp__resolver *r, const char *host,
   if (k != NULL) k->worked = *a;
 }
 
-/* --- lookups ---------------------------------------------------------------
- */
+/* --- lookups -------------------------------------------------------------- */
 
 static void unlink_lookup(opamp__lookup *l) {
   opamp__lookup **at = &l->resolver->lookups;
@@ -380,8 +376,7 @@ void opamp__lookup_cancel(opamp__lookup *l) {
   opamp__free(l);
 }
 
-/* --- life ------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------- */
 
 opamp_status opamp__resolver_new(opamp__resolver **out, opamp__reactor *r) {
   opamp__resolver *n = (opamp__resolver *)opamp__calloc(1, sizeof *n);

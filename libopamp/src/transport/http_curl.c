@@ -27,8 +27,7 @@ struct http_conn {
   bool busy; /* a frame is on its way */
 };
 
-/* --- what curl calls during an exchange ------------------------------------
- */
+/* --- what curl calls during an exchange ----------------------------------- */
 
 static int leaves(void *ctx, char *to_ip, char *from_ip, int to_port,
                   int from_port) {
@@ -86,8 +85,7 @@ static CURLcode set_tls(CURL *easy, void *ssl_ctx, void *ctx) {
              : CURLE_SSL_CERTPROBLEM;
 }
 
-/* --- starting one ----------------------------------------------------------
- */
+/* --- starting one --------------------------------------------------------- */
 
 static bool gzip(opamp__buf *out, const uint8_t *p, size_t n) {
   z_stream z = {0};
@@ -198,8 +196,7 @@ static bool start(http_conn *c, const opamp__addrs *found) {
   return true;
 }
 
-/* --- connections -----------------------------------------------------------
- */
+/* --- connections ---------------------------------------------------------- */
 
 static void conn_free(http_conn *c) {
   opamp__soon_cancel(c->base.t, &c->task);
@@ -288,8 +285,7 @@ static void http_abort(opamp__conn *conn) {
 static const opamp__conn_ops ops = {http_send, http_ping, http_close,
                                     http_abort};
 
-/* --- the end of an exchange ------------------------------------------------
- */
+/* --- the end of an exchange ----------------------------------------------- */
 
 static void copy_header(CURL *e, const char *name, char *out, size_t size) {
   struct curl_header *h;
@@ -394,8 +390,7 @@ void opamp__http_done(http_exchange *x, CURLcode code) {
   opamp__http_exchange_put(x);
 }
 
-/* --- opening ---------------------------------------------------------------
- */
+/* --- opening -------------------------------------------------------------- */
 
 static bool add_header(http_conn *c, const char *name, const char *value) {
   opamp__buf b = {0};

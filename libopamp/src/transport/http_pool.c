@@ -191,8 +191,7 @@ static http_pool *pool_for(opamp__http *h, opamp__tls *tls) {
   return pool_new(h, tls);
 }
 
-/* --- exchanges -------------------------------------------------------------
- */
+/* --- exchanges ------------------------------------------------------------ */
 
 void opamp__http_exchange_put(http_exchange *x) {
   http_pool *p = x->pool;

@@ -32,8 +32,7 @@ struct opamp__tls {
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 
-/* --- versions and ciphers --------------------------------------------------
- */
+/* --- versions and ciphers ------------------------------------------------- */
 
 static int version_number(const char *text) {
   if (strncasecmp(text, "TLSv", 4) == 0)
@@ -111,8 +110,7 @@ opamp_status opamp__tls_check_ciphers(const char *list) {
   return st;
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------- */
 
 static opamp_status read_file(const char *path, opamp__buf *out) {
   opamp_status st = OPAMP_OK;
@@ -238,8 +236,7 @@ static opamp_status read_key(opamp__tls *t, const char *file, const char *text,
   return st;
 }
 
-/* --- a configuration -------------------------------------------------------
- */
+/* --- a configuration ------------------------------------------------------ */
 
 static opamp_status load_authorities(opamp__tls *t,
                                      const opamp__tls_options *o) {
@@ -339,8 +336,7 @@ bool opamp__tls_insecure(const opamp__tls *t) {
   return t->insecure;
 }
 
-/* --- applying it -----------------------------------------------------------
- */
+/* --- applying it ---------------------------------------------------------- */
 
 static _Thread_local struct {
   long error;
@@ -432,8 +428,7 @@ SSL_CTX *opamp__tls_context(const opamp__tls *t, const char *host) {
   return NULL;
 }
 
-/* --- texts -----------------------------------------------------------------
- */
+/* --- texts ---------------------------------------------------------------- */
 
 void opamp__tls_verify_text(long result, char *out, size_t size) {
   const char *reason = X509_verify_cert_error_string(result);

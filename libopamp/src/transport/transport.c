@@ -12,8 +12,7 @@
 #include "base/str.h"
 #include "transport/internal.h"
 
-/* --- tasks -----------------------------------------------------------------
- */
+/* --- tasks ---------------------------------------------------------------- */
 
 void opamp__soon(opamp__transport *t, opamp__task *task) {
   if (task->queued) return;
@@ -48,8 +47,7 @@ static void run_tasks(void *ctx) {
   opamp__timer_set(t->soon, t->first == NULL ? -1 : 0);
 }
 
-/* --- life ------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------- */
 
 opamp_status opamp__transport_new(opamp__transport **out, opamp__reactor *r,
                                   uint32_t max_connections) {
@@ -100,8 +98,7 @@ void opamp__transport_free(opamp__transport *t) {
   opamp__free(t);
 }
 
-/* --- connections -----------------------------------------------------------
- */
+/* --- connections ---------------------------------------------------------- */
 
 opamp_status opamp__conn_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep,
@@ -134,8 +131,7 @@ void opamp__conn_abort(opamp__conn *c) {
   if (c != NULL) c->ops->abort(c);
 }
 
-/* --- endings ---------------------------------------------------------------
- */
+/* --- endings -------------------------------------------------------------- */
 
 opamp__ending *opamp__ending_new(opamp_status why, const char *fmt, ...) {
   opamp__ending *e = (opamp__ending *)opamp__calloc(1, sizeof *e);
@@ -191,8 +187,7 @@ void opamp__conn_log(const opamp__conn *c, int level, const char *fmt, ...) {
   c->sink->log(c->ctx, level, text);
 }
 
-/* --- what OpenSSL has ------------------------------------------------------
- */
+/* --- what OpenSSL has ----------------------------------------------------- */
 
 void opamp__sha256(opamp_bytes in, uint8_t out[32]) {
   static const uint8_t none = 0;

@@ -61,8 +61,7 @@ static const struct lws_extension deflate[] = {
      "; server_no_context_takeover; client_max_window_bits"},
     {NULL, NULL, NULL}};
 
-/* --- the context -----------------------------------------------------------
- */
+/* --- the context ---------------------------------------------------------- */
 
 /* libwebsockets makes one descriptor table for ever: a small one it searches,
  * a big one it indexes with the descriptor, so that this must cover whatever
@@ -152,8 +151,7 @@ void opamp__ws_kick(opamp__ws *w) {
   lws_cancel_service(w->context);
 }
 
-/* --- vhosts ----------------------------------------------------------------
- */
+/* --- vhosts --------------------------------------------------------------- */
 
 static void vhost_free(ws_vhost *v) {
   if (v->lws != NULL) lws_vhost_destroy(v->lws);
@@ -228,8 +226,7 @@ static void free_unused_vhosts(opamp__ws *w) {
   }
 }
 
-/* --- the end ---------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------- */
 
 static void destroy_context(opamp__ws *w) {
   pthread_mutex_lock(&contexts);

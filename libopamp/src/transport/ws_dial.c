@@ -24,8 +24,7 @@ void opamp__ws_dial_free(ws_dial *d) {
   opamp__free(d);
 }
 
-/* --- addresses -------------------------------------------------------------
- */
+/* --- addresses ------------------------------------------------------------ */
 
 static void end_unconnected(ws_conn *c) {
   const ws_dial *d = c->dial;
@@ -178,8 +177,7 @@ bool opamp__ws_dial_start(ws_conn *c) {
   return d->lookup != NULL;
 }
 
-/* --- callbacks -------------------------------------------------------------
- */
+/* --- callbacks ------------------------------------------------------------ */
 
 void opamp__ws_tcp_connected(ws_link *l) {
   l->tcp = true;

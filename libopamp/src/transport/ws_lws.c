@@ -17,8 +17,7 @@ enum {
 
 _Static_assert(OPAMP__FRAME_ROOM >= LWS_PRE, "room for libwebsockets' header");
 
-/* --- links -----------------------------------------------------------------
- */
+/* --- links ---------------------------------------------------------------- */
 
 /* From the loop, never from inside libwebsockets: a kill that waits for one of
  * its timers is forgotten when the connection gets a step further meanwhile.
@@ -76,8 +75,7 @@ int opamp__ws_socket_error(struct lws *wsi) {
   return err;
 }
 
-/* --- the end of a connection -----------------------------------------------
- */
+/* --- the end of a connection ---------------------------------------------- */
 
 void opamp__ws_free(ws_conn *c) {
   opamp__soon_cancel(c->base.t, &c->task);
@@ -123,8 +121,7 @@ static void run_task(void *ctx) {
   }
 }
 
-/* --- sending ---------------------------------------------------------------
- */
+/* --- sending -------------------------------------------------------------- */
 
 static void frame_written(ws_conn *c) {
   c->frame = NULL;
@@ -207,8 +204,7 @@ static int writable(ws_link *l) {
   return 0;
 }
 
-/* --- receiving -------------------------------------------------------------
- */
+/* --- receiving ------------------------------------------------------------ */
 
 /* Never anything but 0 for libwebsockets: it would parse on with a buffer that
  * is not reset. What must end is parted from its link, which swallows the rest.
@@ -258,8 +254,7 @@ static void received(ws_link *l, const uint8_t *p, size_t n) {
     c->base.sink->alive(c->base.ctx);
 }
 
-/* --- the other callbacks ---------------------------------------------------
- */
+/* --- the other callbacks -------------------------------------------------- */
 
 static void opened(ws_link *l) {
   ws_conn *c = l->conn;
@@ -383,8 +378,7 @@ int opamp__ws_callback(struct lws *wsi, enum lws_callback_reasons reason,
   }
 }
 
-/* --- what the owner calls --------------------------------------------------
- */
+/* --- what the owner calls ------------------------------------------------- */
 
 static opamp_status ws_send(opamp__conn *conn, uint8_t *frame, size_t len) {
   ws_conn *c = (ws_conn *)conn;

@@ -40,8 +40,7 @@ void opamp_msg_free(opamp_msg *m) {
   if (a->root == m) opamp__arena_free(a);
 }
 
-/* --- unpacking --------------------------------------------------------------
- */
+/* --- unpacking ------------------------------------------------------------ */
 
 static void *unpack_alloc(void *arena, size_t n) {
   return opamp__arena_alloc(arena, n);

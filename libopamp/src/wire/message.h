@@ -85,8 +85,7 @@ static inline const void *opamp__value(const ProtobufCMessage *m,
   return opamp__member(m, f->offset);
 }
 
-/* --- map.c -----------------------------------------------------------------
- */
+/* --- map.c ---------------------------------------------------------------- */
 
 /* The text at the front of a map entry or a KeyValue. */
 const char *opamp__entry_key(const void *entry);
@@ -105,8 +104,7 @@ bool opamp__map_find(const ProtobufCMessage *m,
                      const ProtobufCFieldDescriptor *f, opamp_str key,
                      size_t *index);
 
-/* --- message.c -------------------------------------------------------------
- */
+/* --- message.c ------------------------------------------------------------ */
 
 /* An empty message in `a`; NULL when out of memory. */
 ProtobufCMessage *opamp__pb_new(const ProtobufCMessageDescriptor *d,

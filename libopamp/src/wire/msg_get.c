@@ -104,8 +104,7 @@ const opamp_msg *opamp_msg_sub(const opamp_msg *m, int field, size_t i) {
   return v != NULL && opamp__is_message(f) ? sub_message(f, v) : NULL;
 }
 
-/* --- maps ------------------------------------------------------------------
- */
+/* --- maps ----------------------------------------------------------------- */
 
 opamp_str opamp_msg_key(const opamp_msg *m, int field, size_t i) {
   const ProtobufCFieldDescriptor *f;

@@ -16,8 +16,7 @@ int opamp_msg_type_by_name(const char *name) {
   return 0;
 }
 
-/* --- fields -----------------------------------------------------------------
- */
+/* --- fields --------------------------------------------------------------- */
 
 static const ProtobufCFieldDescriptor *field_of(int type, int field) {
   const ProtobufCMessageDescriptor *d = opamp__type_desc(type);
@@ -94,8 +93,7 @@ int opamp_msg_field_type(int type, int field) {
   return f != NULL && opamp__is_message(f) ? opamp__type_of(f->descriptor) : 0;
 }
 
-/* --- enumerations ------------------------------------------------------------
- */
+/* --- enumerations --------------------------------------------------------- */
 
 /* "RemoteConfigStatuses_APPLIED" without what its enumeration is called. */
 static const char *short_name(const char *name) {
@@ -138,8 +136,7 @@ bool opamp_msg_enum_value(int type, int field, const char *name,
   return e != NULL && value_by_name(e, name, out);
 }
 
-/* --- capabilities
- * ------------------------------------------------------------- */
+/* --- capabilities --------------------------------------------------------- */
 
 #define AGENT &opamp__proto__v1__agent_capabilities__descriptor
 #define SERVER &opamp__proto__v1__server_capabilities__descriptor

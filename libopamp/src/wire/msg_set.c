@@ -39,8 +39,7 @@ static void store(const target *t, const void *v, size_t n) {
   if (opamp__is_oneof(t->f)) *opamp__case(t->m, t->f) = t->f->id;
 }
 
-/* --- numbers ---------------------------------------------------------------
- */
+/* --- numbers -------------------------------------------------------------- */
 
 /* The fields of this schema that repeat are messages and texts. */
 static bool is_number(const target *t, ProtobufCType type) {
@@ -90,8 +89,7 @@ opamp_status opamp_msg_set_bool(opamp_msg *m, int field, bool v) {
   return set_number(m, field, PROTOBUF_C_TYPE_BOOL, &wide, sizeof wide);
 }
 
-/* --- texts and bytes --------------------------------------------------------
- */
+/* --- texts and bytes ------------------------------------------------------ */
 
 static opamp_status check_text(const target *t, opamp_str v) {
   if (v.len == 0) return OPAMP_OK;
@@ -160,8 +158,7 @@ opamp_status opamp_msg_set_bytes(opamp_msg *m, int field, opamp_bytes v) {
   return OPAMP_OK;
 }
 
-/* --- sub-messages ------------------------------------------------------------
- */
+/* --- sub-messages --------------------------------------------------------- */
 
 opamp_status opamp_msg_add(opamp_msg **child, opamp_msg *m, int field) {
   target t;

@@ -18,8 +18,7 @@ typedef struct writer {
 
 enum { DEPTH_MAX = 64 };
 
-/* --- values ----------------------------------------------------------------
- */
+/* --- values --------------------------------------------------------------- */
 
 static size_t varint_size(uint64_t v) {
 #if defined(__GNUC__)
@@ -76,8 +75,7 @@ static opamp_bytes bytes_of(const void *v) {
   return b;
 }
 
-/* --- measuring -------------------------------------------------------------
- */
+/* --- measuring ------------------------------------------------------------ */
 
 /* Adds the size of a message; false when it is nested too deeply. */
 static bool measure(const ProtobufCMessage *m, unsigned depth, size_t *total);
@@ -121,8 +119,7 @@ static bool measure(const ProtobufCMessage *m, unsigned depth, size_t *total) {
   return true;
 }
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------- */
 
 /* These return false when out of memory, which only sorting needs. */
 static bool write_message(writer *w, const ProtobufCMessage *m);
@@ -192,8 +189,7 @@ static bool write_message(writer *w, const ProtobufCMessage *m) {
   return true;
 }
 
-/* --- the entrances ---------------------------------------------------------
- */
+/* --- the entrances -------------------------------------------------------- */
 
 static opamp_status size_of(const ProtobufCMessage *m, size_t *size) {
   *size = 0;

@@ -12,7 +12,7 @@
 /* What the layers above need of the wire format beside opamp/message.h.
  * protobuf-c is not visible here. */
 
-/* --- reading ------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 /* Bounds on one message, whatever its bytes say (requirements WIRE-4). */
 typedef struct opamp__limits {
@@ -36,7 +36,7 @@ opamp_status opamp__msg_parse_in(void *memory, size_t size, opamp_msg **out,
                                  int type, opamp_bytes wire,
                                  const opamp__limits *limits);
 
-/* --- writing ------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 /* Appends the canonical encoding of `m`: map entries and lists of KeyValue
  * sorted by key, recursively. Two messages that mean the same have the same

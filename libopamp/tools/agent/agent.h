@@ -53,7 +53,7 @@ typedef struct agent {
   int exit_code;
 } agent;
 
-/* --- main.c -------------------------------------------------------------- */
+/* --- main.c --------------------------------------------------------------- */
 
 /* Stops as a signal does; with `disconnect` the server is told. */
 void agent_stop(agent *a, bool disconnect);
@@ -64,7 +64,7 @@ __attribute__((format(printf, 2, 3)))
 #endif
 void agent_fail(agent *a, const char *fmt, ...);
 
-/* --- out.c --------------------------------------------------------------- */
+/* --- out.c ---------------------------------------------------------------- */
 
 /* A new event line, with "event" and "t_ms"; NULL when out of memory, which
  * every json_… and out_… function takes. */
@@ -88,7 +88,7 @@ void out_base64(json_t *line, const char *key, opamp_bytes b);
 void out_uid(json_t *line, const char *key, opamp_bytes uid);
 void out_text(json_t *line, const char *key, opamp_str text);
 
-/* --- events.c ------------------------------------------------------------ */
+/* --- events.c ------------------------------------------------------------- */
 
 /* Prints the event, and hands it to what must act on it. */
 void event_handle(agent *a, opamp_event *e);
@@ -96,7 +96,7 @@ void event_handle(agent *a, opamp_event *e);
 /* The names of the fields of a message type whose bits are set in `bits`. */
 json_t *event_field_names(int type, uint64_t bits);
 
-/* --- attributes.c -------------------------------------------------------- */
+/* --- attributes.c --------------------------------------------------------- */
 
 /* Sets the description that the options ask for. */
 opamp_status attributes_describe(agent *a);
@@ -106,7 +106,7 @@ opamp_status attributes_describe(agent *a);
 bool attributes_from_json(opamp_msg *m, int field, const json_t *object,
                           char *err, size_t room);
 
-/* --- control.c, commands.c ----------------------------------------------- */
+/* --- control.c, commands.c ------------------------------------------------ */
 
 /* Reads standard input from now on. NULL when out of memory. */
 control *control_new(agent *a);
@@ -115,7 +115,7 @@ void control_free(control *c);
 /* Runs the command of one line and prints its result. */
 void command_run(agent *a, const char *line, size_t len);
 
-/* --- headers.c ----------------------------------------------------------- */
+/* --- headers.c ------------------------------------------------------------ */
 
 headers *headers_new(agent *a);
 void headers_free(headers *h);
@@ -127,7 +127,7 @@ void headers_refresh(headers *h, wait_cb done, void *user_data);
 /* Replaces all headers of that name by one, or by none (NULL). */
 opamp_status headers_set(headers *h, const char *name, const char *value);
 
-/* --- offers.c ------------------------------------------------------------ */
+/* --- offers.c ------------------------------------------------------------- */
 
 /* Opens --config-dir and reports what is in there. NULL with opamp_errmsg. */
 offers *offers_new(agent *a);
@@ -145,7 +145,7 @@ void offers_apply_again(offers *o);
 /* The agent stops: an offer that is being applied has failed. */
 void offers_stop(offers *o);
 
-/* --- restart.c ----------------------------------------------------------- */
+/* --- restart.c ------------------------------------------------------------ */
 
 restart *restart_new(agent *a);
 void restart_free(restart *r);

@@ -8,7 +8,7 @@
 #include "agent/utf8.h"
 #include "common/text.h"
 
-/* --- from JSON ----------------------------------------------------------- */
+/* --- from JSON ------------------------------------------------------------ */
 
 enum { DEPTH_MAX = 32 };
 
@@ -121,7 +121,7 @@ bool attributes_from_json(opamp_msg *m, int field, const json_t *object,
   return read_members(&r, m, field, object);
 }
 
-/* --- the description ----------------------------------------------------- */
+/* --- the description ------------------------------------------------------ */
 
 static void set_text(json_t *to, const char *key, const char *text) {
   if (utf8_valid(text, strlen(text)))

@@ -28,7 +28,7 @@ struct child {
   char tail[]; /* keep + 1 */
 };
 
-/* --- starting ------------------------------------------------------------ */
+/* --- starting ------------------------------------------------------------- */
 
 /* Our environment with `extra` in front and without what that replaces. */
 static const char **environment(const char *const *extra) {
@@ -82,7 +82,7 @@ static int spawn(const child_spec *spec, int out, pid_t *pid) {
   return e;
 }
 
-/* --- while it runs ------------------------------------------------------- */
+/* --- while it runs -------------------------------------------------------- */
 
 static void keep_tail(child *c, const char *bytes, size_t n) {
   if (n > c->keep) {

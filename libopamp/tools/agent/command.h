@@ -34,7 +34,7 @@ struct call {
   char err[500];
 };
 
-/* --- command_args.c: arguments; all return false with c->err ------------- */
+/* --- command_args.c: arguments; all return false with c->err -------------- */
 
 bool arg_fail(call *c, const char *where, const char *what);
 
@@ -58,8 +58,7 @@ bool arg_description(call *c);
 bool arg_keys(call *c, const json_t *object, const char *keys,
               const char *where);
 
-/* --- command_state.c
- * ---------------------------------------------------------- */
+/* --- command_state.c ------------------------------------------------------ */
 
 /* What the command `state` answers; a new reference, NULL when out of
  * memory. */

@@ -32,7 +32,7 @@ bool arg_keys(call *c, const json_t *object, const char *keys,
   return true;
 }
 
-/* --- simple ones --------------------------------------------------------- */
+/* --- simple ones ---------------------------------------------------------- */
 
 const json_t *arg_need(call *c, const char *key) {
   const json_t *j = json_object_get(c->args, key);
@@ -87,7 +87,7 @@ bool arg_texts(call *c, const char *key, const json_t **out) {
   return true;
 }
 
-/* --- members of nested objects ------------------------------------------- */
+/* --- members of nested objects -------------------------------------------- */
 
 static bool member_fail(call *c, const char *where, const char *key,
                         const char *what) {
@@ -156,7 +156,7 @@ static bool get_map(call *c, opamp_msg *m, int field, const json_t *object,
   return true;
 }
 
-/* --- health, components, description ------------------------------------- */
+/* --- health, components, description -------------------------------------- */
 
 static bool fill_health(call *c, opamp_msg *m, const json_t *o,
                         const char *where, int depth) {

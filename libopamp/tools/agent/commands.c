@@ -15,7 +15,7 @@ static opamp_bytes bytes_of(const call *c) {
   return (opamp_bytes){c->bytes.ptr, c->bytes.len};
 }
 
-/* --- state of the agent -------------------------------------------------- */
+/* --- state of the agent --------------------------------------------------- */
 
 static opamp_status run_health(call *c) {
   return opamp_client_set_health(c->a->client, c->msg);
@@ -76,7 +76,7 @@ static opamp_status run_capabilities(call *c) {
   return opamp_client_set_capabilities(c->a->client, c->number);
 }
 
-/* --- answers ------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static bool check_status(call *c, int type, int field) {
   const char *status;
@@ -107,7 +107,7 @@ static opamp_status run_settings_status(call *c) {
                                                      (int)c->number, c->text);
 }
 
-/* --- custom messages ----------------------------------------------------- */
+/* --- custom messages ------------------------------------------------------ */
 
 static bool check_custom_capabilities(call *c) {
   const json_t *list, *item;
@@ -148,7 +148,7 @@ static opamp_status run_custom(call *c) {
                                   c->text != NULL ? c->text : "", bytes_of(c));
 }
 
-/* --- the connection ------------------------------------------------------ */
+/* --- the connection ------------------------------------------------------- */
 
 /* Whether a header is fit to be sent is asked of options that nobody uses. */
 static bool check_header(call *c) {
@@ -206,7 +206,7 @@ static bool check_unavailable(call *c) {
   return arg_fail(c, "request_certificate", "not available in this version");
 }
 
-/* --- the table ----------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 static bool check_batch(call *c);
 static opamp_status run_batch(call *c);
@@ -259,7 +259,7 @@ static void call_free(call *c) {
   json_decref(c->state);
 }
 
-/* --- batch --------------------------------------------------------------- */
+/* --- batch ---------------------------------------------------------------- */
 
 static bool batch_fail(call *c, size_t i, const char *what) {
   char place[40];
@@ -296,7 +296,7 @@ static opamp_status run_batch(call *c) {
   return s;
 }
 
-/* --- one line ------------------------------------------------------------ */
+/* --- one line ------------------------------------------------------------- */
 
 static void print_result(agent *a, const json_t *args, call *c,
                          opamp_status s) {

@@ -43,7 +43,7 @@ static void add_fields(const opamp_event *e, json_t *line, int type) {
   json_object_set_new(line, "fields", event_field_names(type, bits));
 }
 
-/* --- the connection ------------------------------------------------------ */
+/* --- the connection ------------------------------------------------------- */
 
 static void connecting(const agent *a, const opamp_event *e, json_t *line) {
   (void)a;
@@ -96,7 +96,7 @@ static void delivered(const agent *a, const opamp_event *e, json_t *line) {
   add_number(e, line, "sequence_num", OPAMP_NUM_SEQUENCE_NUM);
 }
 
-/* --- offers -------------------------------------------------------------- */
+/* --- offers --------------------------------------------------------------- */
 
 static json_t *files_json(const agent *a, const opamp_msg *map) {
   const int field = OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP;
@@ -180,7 +180,7 @@ static void command(const agent *a, const opamp_event *e, json_t *line) {
                                 opamp_event_number(e, OPAMP_NUM_STATE)));
 }
 
-/* --- the rest ------------------------------------------------------------ */
+/* --- the rest ------------------------------------------------------------- */
 
 static void custom_message(const agent *a, const opamp_event *e, json_t *line) {
   const opamp_msg *m = opamp_event_msg(e);
@@ -237,7 +237,7 @@ static void dropped(const agent *a, const opamp_event *e, json_t *line) {
   add_number(e, line, "count", OPAMP_NUM_COUNT);
 }
 
-/* --- the table ----------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 /* Kinds without a line (questions put to the tool, log records) have none. */
 static const struct {

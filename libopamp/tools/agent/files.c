@@ -20,7 +20,7 @@ void files_close(files *f) {
   *f = (files){0};
 }
 
-/* --- the private directory ----------------------------------------------- */
+/* --- the private directory ------------------------------------------------ */
 
 static int remove_one(const char *path, const struct stat *st, int type,
                       struct FTW *at) {
@@ -54,7 +54,7 @@ static opamp_status open_private(files *f) {
   return opamp_configdir_open(&f->dir, path);
 }
 
-/* --- sets ---------------------------------------------------------------- */
+/* --- sets ----------------------------------------------------------------- */
 
 opamp_status files_place(files *f, const opamp_msg *offer) {
   opamp_status s = OPAMP_OK;

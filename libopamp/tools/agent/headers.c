@@ -70,7 +70,7 @@ static bool layer_add_line(layer *l, const char *line) {
   return ok;
 }
 
-/* --- giving them to the client ------------------------------------------- */
+/* --- giving them to the client -------------------------------------------- */
 
 static bool covered(const headers *h, int which, const char *name) {
   for (int i = which + 1; i < LAYERS; i++)
@@ -125,7 +125,7 @@ opamp_status headers_set(headers *h, const char *name, const char *value) {
   return s;
 }
 
-/* --- --header-command ---------------------------------------------------- */
+/* --- --header-command ----------------------------------------------------- */
 
 static void take_output(headers *h, char *text) {
   layer fresh = {0};

@@ -13,7 +13,7 @@
 #include "agent/agent.h"
 #include "agent/utf8.h"
 
-/* --- stopping ------------------------------------------------------------ */
+/* --- stopping ------------------------------------------------------------- */
 
 /* Without the client's own event there is still one line that says so. */
 static void finish(agent *a, const char *reason) {
@@ -52,7 +52,7 @@ static void on_for(void *user_data) {
   agent_stop(user_data, true);
 }
 
-/* --- signals ------------------------------------------------------------- */
+/* --- signals -------------------------------------------------------------- */
 
 static void on_signal(void *user_data) {
   agent *a = user_data;
@@ -100,7 +100,7 @@ static void open_standard(void) {
   if (fd > STDERR_FILENO) close(fd);
 }
 
-/* --- starting ------------------------------------------------------------ */
+/* --- starting ------------------------------------------------------------- */
 
 static opamp_status set_health(agent *a) {
   struct timespec now;
@@ -180,7 +180,7 @@ static bool start(agent *a) {
   return true;
 }
 
-/* --- running ------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------- */
 
 /* The library is a guest of our own poll(): its descriptor and its deadline are
  * two of the things waited for, and opamp_loop_poll never waits itself. */

@@ -46,7 +46,7 @@ static bool holds_offers(const offers *o) {
          o->a->options.answer == ANSWER_APPLIED;
 }
 
-/* --- reporting ----------------------------------------------------------- */
+/* --- reporting ------------------------------------------------------------ */
 
 void offers_report(offers *o) {
   opamp_msg *m = NULL;
@@ -96,7 +96,7 @@ static bool restore(offers *o) {
   return false;
 }
 
-/* --- running --apply ----------------------------------------------------- */
+/* --- running --apply ------------------------------------------------------ */
 
 /* How many files --apply is run for. */
 static size_t count_files(offers *o, const opamp_msg *offer) {
@@ -204,7 +204,7 @@ static void on_applied(void *user_data, const child_result *r) {
   }
 }
 
-/* --- taking offers ------------------------------------------------------- */
+/* --- taking offers -------------------------------------------------------- */
 
 /* o->offer is new; `e` is its event while that is at hand. */
 static void begin(offers *o, opamp_event *e) {
@@ -282,7 +282,7 @@ void offers_stop(offers *o) {
   if (o->offer != NULL) verdict(o, NULL, false, why);
 }
 
-/* --- life ---------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 /* The last run ended between placing files and the verdict on them. */
 static void recover(offers *o) {

@@ -8,7 +8,7 @@
 #include "common/text.h"
 #include "opamp/message.h"
 
-/* --- setters ------------------------------------------------------------- */
+/* --- setters -------------------------------------------------------------- */
 
 static bool set_url(const cli_option *o, void *target, const char *value,
                     char *why, size_t room) {
@@ -118,7 +118,7 @@ static bool set_service_name(const cli_option *o, void *target,
   return false;
 }
 
-/* --- capabilities -------------------------------------------------------- */
+/* --- capabilities --------------------------------------------------------- */
 
 /* The first name without a sign empties the set; what stands before it is then
  * lost, as in any list that is read from left to right. */
@@ -174,7 +174,7 @@ static uint64_t default_capabilities(const agent_options *o) {
   return bits;
 }
 
-/* --- the table ----------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 #define AT(member) offsetof(agent_options, member)
 #define SWITCH(name, group, help, member) \
@@ -358,7 +358,7 @@ const cli_tool agent_tool = {
     table,
     library_default};
 
-/* --- after the last option ----------------------------------------------- */
+/* --- after the last option ------------------------------------------------ */
 
 /* An apply must not be overtaken by the deadline of its offer: it may have to
  * wait for an older one and for the run that restores the files before that. */

@@ -20,7 +20,7 @@ json_t *out_new(const agent *a, const char *event) {
                    (json_int_t)(wait_now_ms() - a->started_ms));
 }
 
-/* --- values -------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------- */
 
 static void add_buf(json_t *line, const char *key, tool_buf *text) {
   if (!text->failed)
@@ -54,7 +54,7 @@ void out_text(json_t *line, const char *key, opamp_str text) {
                       json_stringn(text.len > 0 ? text.ptr : "", text.len));
 }
 
-/* --- a line for people --------------------------------------------------- */
+/* --- a line for people ---------------------------------------------------- */
 
 static const char *color(const char *event) {
   static const char *const red[] = {"connect_failed", "server_error",
@@ -121,7 +121,7 @@ void out_print(agent *a, json_t *line) {
   agent_stop(a, true);
 }
 
-/* --- log ----------------------------------------------------------------- */
+/* --- log ------------------------------------------------------------------ */
 
 static const char *level_name(int level) {
   static const char *const names[] = {"error", "warn", "info", "debug"};

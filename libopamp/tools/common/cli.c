@@ -8,7 +8,7 @@
 
 #define UNAVAILABLE "not available in this version"
 
-/* --- setters ------------------------------------------------------------- */
+/* --- setters -------------------------------------------------------------- */
 
 static void *member(const cli_option *o, void *target) {
   return (char *)target + o->at;
@@ -90,7 +90,7 @@ void cli_list_free(cli_list *l) {
   *l = (cli_list){0};
 }
 
-/* --- parsing ------------------------------------------------------------- */
+/* --- parsing -------------------------------------------------------------- */
 
 int cli_usage(const cli_tool *tool, const char *fmt, ...) {
   va_list ap;

@@ -67,7 +67,7 @@ int cli_usage(const cli_tool *tool, const char *fmt, ...);
 
 void cli_list_free(cli_list *l);
 
-/* --- setters; the member at `at` is a … ---------------------------------- */
+/* --- setters; the member at `at` is a … ----------------------------------- */
 
 bool cli_set_switch(const cli_option *o, void *target, const char *value,
                     char *why, size_t room); /* bool */
@@ -84,7 +84,7 @@ bool cli_set_choice(const cli_option *o, void *target, const char *value,
 bool cli_set_unavailable(const cli_option *o, void *target, const char *value,
                          char *why, size_t room);
 
-/* --- parts, for tests and setters ---------------------------------------- */
+/* --- parts, for tests and setters ----------------------------------------- */
 
 /* Decimal digits only, no overflow. */
 bool cli_parse_number(const char *text, uint64_t *out);

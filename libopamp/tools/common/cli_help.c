@@ -109,7 +109,7 @@ void cli_print_help(const cli_tool *tool, FILE *out) {
   wrap(out, exit_status, 13, 0);
 }
 
-/* --- roff ---------------------------------------------------------------- */
+/* --- roff ----------------------------------------------------------------- */
 
 /* A hyphen is meant as typed, a control character at the start of a line is
  * not meant as one. */

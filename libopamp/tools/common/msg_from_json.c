@@ -61,7 +61,7 @@ static opamp_str text_of(const json_t *j) {
   return (opamp_str){json_string_value(j), json_string_length(j)};
 }
 
-/* --- scalars ------------------------------------------------------------- */
+/* --- scalars -------------------------------------------------------------- */
 
 static bool get_u64(reader *r, const place *at, const json_t *j,
                     uint64_t *out) {
@@ -133,7 +133,7 @@ static bool get_capabilities(reader *r, const place *at, const json_t *j,
   return true;
 }
 
-/* --- bytes --------------------------------------------------------------- */
+/* --- bytes ---------------------------------------------------------------- */
 
 static bool get_base64(reader *r, const place *at, const json_t *j,
                        tool_buf *out) {
@@ -183,7 +183,7 @@ static bool set_bytes(reader *r, const place *at, opamp_msg *m, int field,
   return ok;
 }
 
-/* --- fields -------------------------------------------------------------- */
+/* --- fields --------------------------------------------------------------- */
 
 static bool read_message(reader *r, const place *at, opamp_msg *m,
                          const json_t *j);
@@ -311,7 +311,7 @@ bool tool_agent_capabilities_from_json(uint64_t *out, const json_t *list,
   return get_capabilities(&r, &at, list, opamp_agent_capability_by_name, out);
 }
 
-/* --- files --------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 /* One {body | body_base64, content_type, role} into an AgentConfigObject. */
 static bool read_file(reader *r, const place *at, opamp_msg *file,

@@ -10,7 +10,7 @@ enum {
   WAITING_MAX = 1024 * 1024
 };
 
-/* --- the end ------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static void conn_free(uv_handle_t *h) {
   conn *c = h->data;
@@ -69,7 +69,7 @@ void conn_reset(conn *c) {
   stream_reset(c->stream);
 }
 
-/* --- bytes in ------------------------------------------------------------ */
+/* --- bytes in ------------------------------------------------------------- */
 
 static size_t http_feed(conn *c, const uint8_t *bytes, size_t n) {
   static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -119,7 +119,7 @@ static void on_data(void *user_data, const uint8_t *bytes, size_t n) {
     conn_read(c);
 }
 
-/* --- stalling ------------------------------------------------------------ */
+/* --- stalling ------------------------------------------------------------- */
 
 static void stall_over(uv_timer_t *t) {
   conn *c = t->data;
@@ -139,7 +139,7 @@ void conn_stall(conn *c, uint64_t ms) {
   uv_timer_start(&c->stall, stall_over, ms, 0);
 }
 
-/* --- the beginning ------------------------------------------------------- */
+/* --- the beginning -------------------------------------------------------- */
 
 void conn_accept(peer *p, uv_stream_t *from) {
   static const stream_handler handler = {on_data, on_closed};

@@ -8,7 +8,7 @@
 
 static const char protobuf[] = "application/x-protobuf";
 
-/* --- what a request says ------------------------------------------------- */
+/* --- what a request says -------------------------------------------------- */
 
 json_t *conn_headers(const conn *c) {
   const http1_request *r = &c->http.request;
@@ -65,7 +65,7 @@ static bool is_upgrade(const http1_request *r) {
          http1_header_has(r, "Upgrade", "websocket");
 }
 
-/* --- responses ----------------------------------------------------------- */
+/* --- responses ------------------------------------------------------------ */
 
 /* The request at hand is answered: the connection goes on, or not. */
 static void request_done(conn *c) {
@@ -165,7 +165,7 @@ void conn_answer(conn *c, const item *it) {
   }
 }
 
-/* --- canned responses ---------------------------------------------------- */
+/* --- canned responses ----------------------------------------------------- */
 
 static canned **canned_list(conn *c) {
   return c->responses != NULL ? &c->responses : &c->peer->responses;
@@ -232,7 +232,7 @@ void conn_answer_canned(conn *c) {
   request_done(c);
 }
 
-/* --- requests ------------------------------------------------------------ */
+/* --- requests ------------------------------------------------------------- */
 
 /* The body without its Content-Encoding. 0, or the status it deserves. */
 static int decode_body(conn *c, tool_buf *out, opamp_bytes *body) {

@@ -30,7 +30,7 @@ static bool wrong(call *k, const char *fmt, ...) {
   return false;
 }
 
-/* --- arguments ----------------------------------------------------------- */
+/* --- arguments ------------------------------------------------------------ */
 
 static bool number(call *k, const char *key, uint64_t max, uint64_t fallback,
                    uint64_t *out) {
@@ -75,7 +75,7 @@ static bool on_off(call *k, bool *out) {
   return true;
 }
 
-/* --- sending ------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static bool do_send(call *k, sending *s) {
   s->peer = k->peer;
@@ -167,7 +167,7 @@ static bool cmd_text(call *k) {
          send_bytes(k, ITEM_TEXT, (opamp_bytes){(const uint8_t *)t, strlen(t)});
 }
 
-/* --- connections --------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------- */
 
 /* The connection after `c` that is meant, counting it. */
 static conn *next_target(call *k, conn *c) {
@@ -231,7 +231,7 @@ static bool cmd_auto_reply(call *k) {
   return true;
 }
 
-/* --- canned responses ---------------------------------------------------- */
+/* --- canned responses ----------------------------------------------------- */
 
 static bool check_headers(call *k, const json_t *headers) {
   const char *name;
@@ -295,7 +295,7 @@ static bool cmd_respond(call *k) {
   return true;
 }
 
-/* --- the server ---------------------------------------------------------- */
+/* --- the server ----------------------------------------------------------- */
 
 static bool cmd_accept(call *k) {
   bool on = false;
@@ -308,7 +308,7 @@ static bool cmd_stop(call *k) {
   return true;
 }
 
-/* --- the table ----------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 static const struct command {
   const char *name;

@@ -52,7 +52,7 @@ static bool bad(http1 *p, int status, const char *why) {
   return false;
 }
 
-/* --- headers ------------------------------------------------------------- */
+/* --- headers -------------------------------------------------------------- */
 
 static const char *text_at(const http1_request *r, size_t at) {
   return r->text.ptr != NULL ? (const char *)r->text.ptr + at : "";
@@ -101,7 +101,7 @@ bool http1_header_has(const http1_request *r, const char *name,
   return false;
 }
 
-/* --- lines of the head --------------------------------------------------- */
+/* --- lines of the head ---------------------------------------------------- */
 
 static bool is_token(const char *s, size_t n) {
   for (size_t i = 0; i < n; i++) {
@@ -178,7 +178,7 @@ static bool header_line(http1 *p, const char *s, size_t n) {
   return true;
 }
 
-/* --- how long the body is ------------------------------------------------ */
+/* --- how long the body is ------------------------------------------------- */
 
 static bool parse_length(const char *s, uint64_t *out) {
   uint64_t n = 0;
@@ -256,7 +256,7 @@ static bool chunk_size(http1 *p, const char *s, size_t n) {
   return true;
 }
 
-/* --- feeding ------------------------------------------------------------- */
+/* --- feeding -------------------------------------------------------------- */
 
 /* A line is complete in p->line, without its line end. */
 static bool line_done(http1 *p) {

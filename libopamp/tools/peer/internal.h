@@ -28,7 +28,7 @@
 
 enum { MESSAGE_MAX = 64 * 1024 * 1024 };
 
-/* --- what can be sent ---------------------------------------------------- */
+/* --- what can be sent ----------------------------------------------------- */
 
 typedef enum item_kind {
   ITEM_MESSAGE, /* a packed ServerToAgent */
@@ -60,7 +60,7 @@ typedef struct canned {
 
 void canned_free_all(canned *c);
 
-/* --- agents -------------------------------------------------------------- */
+/* --- agents --------------------------------------------------------------- */
 
 typedef struct agent {
   uint8_t uid[OPAMP_UID_LEN];
@@ -85,7 +85,7 @@ void agents_each(peer *p, void (*visit)(agent *a, void *user_data),
                  void *user_data);
 void agents_free(peer *p);
 
-/* --- connections --------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------- */
 
 typedef struct conn {
   struct conn *prev, *next;
@@ -140,7 +140,7 @@ size_t conn_ws_feed(conn *c, const uint8_t *bytes, size_t n);
 void conn_ws_send(conn *c, const item *it);
 void conn_ws_close(conn *c, int code, const char *reason);
 
-/* --- the peer ------------------------------------------------------------ */
+/* --- the peer ------------------------------------------------------------- */
 
 /* The offer of a configuration directory. */
 typedef struct offers {
@@ -208,7 +208,7 @@ bool offers_start(offers *o, peer *p, const char *dir, char *err,
                   size_t errlen);
 void offers_stop(offers *o);
 
-/* --- commands that send -------------------------------------------------- */
+/* --- commands that send --------------------------------------------------- */
 
 /* What a command sends to each of its targets. */
 typedef struct sending {

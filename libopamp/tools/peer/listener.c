@@ -113,7 +113,7 @@ void listener_close(listener *l) {
   drop(l);
 }
 
-/* --- TLS ----------------------------------------------------------------- */
+/* --- TLS ------------------------------------------------------------------ */
 
 /* Never asks a terminal for a passphrase. */
 static int no_passphrase(char *buf, int size, int rwflag, void *user_data) {

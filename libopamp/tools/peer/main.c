@@ -28,7 +28,7 @@ typedef struct program {
   bool failed;
 } program;
 
-/* --- signals ------------------------------------------------------------- */
+/* --- signals -------------------------------------------------------------- */
 
 static void on_signal(uv_signal_t *s, int number) {
   program *g = s->data;
@@ -52,7 +52,7 @@ static void stop_signals(program *g) {
   for (size_t i = 0; i < 2; i++) uv_close((uv_handle_t *)&g->signals[i], NULL);
 }
 
-/* --- events -------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 static void on_event(void *user_data, const json_t *event) {
   program *g = user_data;
@@ -75,7 +75,7 @@ static void on_stopped(void *user_data, bool failed) {
     uv_close((uv_handle_t *)&g->input, NULL);
 }
 
-/* --- standard input ------------------------------------------------------ */
+/* --- standard input ------------------------------------------------------- */
 
 static void on_line(void *user_data, const char *line, size_t len) {
   program *g = user_data;
@@ -119,7 +119,7 @@ static void start_input(program *g) {
   uv_poll_start(&g->input, UV_READABLE, on_input);
 }
 
-/* --- life ---------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 /* -1: go on; otherwise the exit code. */
 static int start(program *g) {

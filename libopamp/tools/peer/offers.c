@@ -33,7 +33,7 @@ static bool fail(scan *s, const char *where, const char *why) {
   return false;
 }
 
-/* --- watching ------------------------------------------------------------ */
+/* --- watching ------------------------------------------------------------- */
 
 static void watch_closed(uv_handle_t *h) {
   peer *p = ((offers *)h->data)->peer;
@@ -75,7 +75,7 @@ static bool watch(scan *s, const char *dir) {
   return rc == 0 || fail(s, dir, uv_strerror(rc));
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static const char *content_type(const char *name) {
   static const char *const types[][2] = {

@@ -10,7 +10,7 @@
 
 enum { STOP_MS = 1000 };
 
-/* --- events -------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 json_t *peer_text(const char *text) {
   json_t *j = json_string(text);
@@ -51,7 +51,7 @@ void peer_show_sent(conn *c, const item *it) {
   peer_emit(c->peer, "sent", fields);
 }
 
-/* --- messages ------------------------------------------------------------ */
+/* --- messages ------------------------------------------------------------- */
 
 static bool keep_hash(agent *a, const opamp_msg *m) {
   const opamp_msg *status =
@@ -176,7 +176,7 @@ void peer_release(conn *c) {
   item_free(it);
 }
 
-/* --- life ---------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static void on_connection(void *user_data, uv_stream_t *from) {
   conn_accept(user_data, from);

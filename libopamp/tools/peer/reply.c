@@ -17,7 +17,7 @@ static const uint64_t capabilities =
     OPAMP_SERVER_CAPABILITIES_OFFERS_CONNECTION_SETTINGS |
     OPAMP_SERVER_CAPABILITIES_ACCEPTS_CONNECTION_SETTINGS_REQUEST;
 
-/* --- items --------------------------------------------------------------- */
+/* --- items ---------------------------------------------------------------- */
 
 item *item_new(item_kind kind, opamp_bytes bytes) {
   item *it = calloc(1, sizeof *it);
@@ -58,7 +58,7 @@ void item_free(item *it) {
   free(it);
 }
 
-/* --- parts of a message -------------------------------------------------- */
+/* --- parts of a message --------------------------------------------------- */
 
 bool reply_address(opamp_msg *m, const agent *a) {
   return opamp_msg_set_bytes(m, OPAMP_SERVER_TO_AGENT_INSTANCE_UID,
@@ -145,7 +145,7 @@ static bool offer(opamp_msg *m, const peer *p, agent *a) {
   return !a->offered_hash.failed;
 }
 
-/* --- whole messages ------------------------------------------------------ */
+/* --- whole messages ------------------------------------------------------- */
 
 item *reply_make(conn *c, agent *a) {
   opamp_msg *m = NULL;

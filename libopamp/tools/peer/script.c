@@ -16,7 +16,7 @@ static const char *awaited(const script *s) {
   return json_string_value(json_object_get(current(s), "when"));
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static bool is_event(const char *name) {
   static const char *const names[] = {
@@ -82,7 +82,7 @@ bool script_load(script *s, const char *file, bool *missing, char *err,
   return ok;
 }
 
-/* --- running ------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------- */
 
 static void go_on(script *s);
 

@@ -57,7 +57,7 @@ static void fail(stream *s, const char *error) {
   close_now(s);
 }
 
-/* --- sending ------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static void written(uv_write_t *req, int status) {
   stream_send *w = (stream_send *)req;
@@ -154,7 +154,7 @@ void stream_reset(stream *s) {
   close_now(s);
 }
 
-/* --- receiving ----------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 static void deliver(stream *s, const uint8_t *bytes, size_t n) {
   if (!s->finishing && !s->closing) s->handler.on_data(s->user_data, bytes, n);
@@ -233,7 +233,7 @@ void stream_pause(stream *s, bool paused) {
   if (s->ssl != NULL) tls_pump(s);
 }
 
-/* --- life ---------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 static bool tls_init(stream *s, SSL_CTX *tls) {
   s->from_net = BIO_new(BIO_s_mem());

@@ -29,7 +29,7 @@ done:
   return ok;
 }
 
-/* --- frames in ----------------------------------------------------------- */
+/* --- frames in ------------------------------------------------------------ */
 
 void ws_reader_free(ws_reader *r) {
   tool_buf_free(&r->payload);
@@ -186,7 +186,7 @@ ws_result ws_feed(ws_reader *r, const uint8_t *bytes, size_t n, size_t *used) {
   return WS_MORE;
 }
 
-/* --- frames out ---------------------------------------------------------- */
+/* --- frames out ----------------------------------------------------------- */
 
 void ws_write_frame(tool_buf *out, int opcode, bool fin, bool compressed,
                     opamp_bytes payload) {

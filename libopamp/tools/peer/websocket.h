@@ -21,7 +21,7 @@ enum {
   WS_PONG = 10
 };
 
-/* --- handshake ----------------------------------------------------------- */
+/* --- handshake ------------------------------------------------------------ */
 
 enum { WS_ACCEPT_TEXT = 29 }; /* with the NUL */
 
@@ -33,7 +33,7 @@ bool ws_accept(char out[WS_ACCEPT_TEXT], const char *key);
  * never taken over, in neither direction. */
 int ws_negotiate_deflate(tool_buf *answer, const char *offers);
 
-/* --- receiving ----------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 typedef enum ws_result {
   WS_MORE,  /* all was consumed, nothing is complete */
@@ -68,7 +68,7 @@ ws_result ws_feed(ws_reader *r, const uint8_t *bytes, size_t n, size_t *used);
 /* Code and reason of a WS_CLOSE event; 1005 when it has none. */
 int ws_close_code(const ws_reader *r);
 
-/* --- sending ------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 /* Appends one frame. */
 void ws_write_frame(tool_buf *out, int opcode, bool fin, bool compressed,

@@ -9,8 +9,7 @@
 #include "player.h"
 #include "wire/wire.h"
 
-/* --- messages
- * --------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 static bool same(const opamp_msg *a, const opamp_msg *b) {
   opamp__buf x = {NULL, 0, 0}, y = {NULL, 0, 0};
@@ -110,8 +109,7 @@ static bool match_send(const output *o, const char *line) {
   return match_fields(o->sent, end + strspn(end, " "));
 }
 
-/* --- events
- * ------------------------------------------------------------------------ */
+/* --- events --------------------------------------------------------------- */
 
 static int number_of(const char *key) {
   static const struct {
@@ -216,8 +214,7 @@ static bool match_event(const output *o, const char *line) {
   return true;
 }
 
-/* --- looking in
- * -------------------------------------------------------------------- */
+/* --- looking in ----------------------------------------------------------- */
 
 static bool look_at(const opamp__core_view *v, const char *key,
                     const char *value) {

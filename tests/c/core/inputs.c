@@ -43,8 +43,7 @@ static uint64_t capabilities(const char *list) {
   return bits;
 }
 
-/* --- before the first time
- * ------------------------------------------------------ */
+/* --- before the first time ------------------------------------------------ */
 
 bool player_setting(player *p, const char *line) {
   char name[64];
@@ -77,8 +76,7 @@ bool player_setting(player *p, const char *line) {
   return false;
 }
 
-/* --- inputs of the application
- * ---------------------------------------------------- */
+/* --- inputs of the application -------------------------------------------- */
 
 /* A failing allocation is for the core, not for this program. */
 static void with_memory(player *p, bool on) {
@@ -195,8 +193,7 @@ static bool input_forget(player *p, const char *line) {
   return input_number(p, OPAMP__IN_FORGET, (uint64_t)kind);
 }
 
-/* --- inputs of the transport
- * -------------------------------------------------------- */
+/* --- inputs of the transport ---------------------------------------------- */
 
 static void feed_frame(player *p, const uint8_t *ptr, size_t len) {
   opamp__input in = {.kind = OPAMP__IN_FRAME, .frame = {ptr, len}};

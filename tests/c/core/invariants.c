@@ -6,7 +6,7 @@
 #include "player.h"
 #include "wire/wire.h"
 
-/* --- the connection, as a transport sees it -------------------------------- */
+/* --- the connection, as a transport sees it ------------------------------- */
 
 void invariants_input(player *p, const opamp__input *in) {
   invariants *v = &p->invariants;
@@ -71,7 +71,7 @@ void invariants_action(player *p, const opamp__action *a) {
   }
 }
 
-/* --- messages --------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 void invariants_message(player *p, const opamp_msg *m, bool again) {
   opamp_bytes uid = opamp_msg_bytes(m, OPAMP_AGENT_TO_SERVER_INSTANCE_UID, 0);
@@ -89,7 +89,7 @@ void invariants_message(player *p, const opamp_msg *m, bool again) {
     p->invariants.goodbye = true;
 }
 
-/* --- events: the pairs event.h promises ------------------------------------- */
+/* --- events: the pairs event.h promises ----------------------------------- */
 
 void invariants_event(player *p, const opamp_event *e) {
   invariants *v = &p->invariants;
@@ -121,7 +121,7 @@ void invariants_event(player *p, const opamp_event *e) {
   }
 }
 
-/* --- time ------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
 enum { MAX_SAME_TIME = 20 };
 

@@ -36,8 +36,7 @@ void player_broken(player *p, const char *fmt, ...) {
   va_end(args);
 }
 
-/* --- what came out
- * ------------------------------------------------------------ */
+/* --- what came out -------------------------------------------------------- */
 
 static output *add_output(player *p, int kind, const char *text) {
   output *o;
@@ -176,8 +175,7 @@ void player_feed(player *p, const opamp__input *in) {
     player_fail(p, "the core says %s", opamp_status_name(s));
 }
 
-/* --- time
- * ----------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
 static void unexpected(player *p) {
   for (; p->output_next < p->output_len; p->output_next++)
@@ -202,8 +200,7 @@ static void advance(player *p, uint64_t to, bool to_tick) {
   p->now = to;
 }
 
-/* --- the player
- * ------------------------------------------------------------------ */
+/* --- the player ----------------------------------------------------------- */
 
 static uint64_t next_random(void *ctx) {
   return ((player *)ctx)->random;

@@ -32,8 +32,7 @@ static void core_digest(opamp_bytes in, uint8_t out[32]) {
   memset(out, (int)in.len, 32);
 }
 
-/* --- actions
- * ------------------------------------------------------------------ */
+/* --- actions -------------------------------------------------------------- */
 
 /* STATE-1: the next number, or the very same bytes again. */
 static void check_sequence(sim *s, opamp_bytes body, const uint8_t *frame,
@@ -107,8 +106,7 @@ void sim_closed(sim *s, opamp_status why, int http, int code,
   sim_feed(s, &in);
 }
 
-/* --- the application
- * ------------------------------------------------------------ */
+/* --- the application ------------------------------------------------------ */
 
 /* A value that is new most of the time, and sometimes empty. */
 static void set_something(sim *s) {
@@ -167,8 +165,7 @@ static void application(sim *s) {
   }
 }
 
-/* --- time
- * -------------------------------------------------------------------------- */
+/* --- time ----------------------------------------------------------------- */
 
 static void pass_time(sim *s, uint64_t to) {
   opamp__input tick = {.kind = OPAMP__IN_TICK};
@@ -215,9 +212,7 @@ void sim_settle(sim *s) {
   }
 }
 
-/* --- life
- * ---------------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------- */
 
 void sim_begin(sim *s, uint64_t seed, bool duplex) {
   opamp__input start = {.kind = OPAMP__IN_START};

@@ -10,8 +10,7 @@ static bool trouble(sim *s) {
   return !s->calm && sim_random(s, 4) == 0;
 }
 
-/* --- the server's view
- * --------------------------------------------------------- */
+/* --- the server's view ---------------------------------------------------- */
 
 static void forget_all(sim *s) {
   for (int f = 0; f < SIM_FIELDS; f++) opamp__buf_free(&s->seen[f]);
@@ -63,8 +62,7 @@ static bool carries_custom(const sim *s) {
   return yes;
 }
 
-/* --- answers
- * --------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 static void deliver(sim *s, const opamp_msg *m) {
   uint8_t frame[512] = {0};
@@ -170,8 +168,7 @@ static void http_refusal(sim *s) {
              sim_random(s, 2) ? (int64_t)sim_random(s, 100000) : -1);
 }
 
-/* --- the network
- * -------------------------------------------------------------------- */
+/* --- the network ---------------------------------------------------------- */
 
 static void finish_dialling(sim *s) {
   opamp__input in = {.kind = OPAMP__IN_OPENED};

@@ -136,7 +136,7 @@ TEST(without_capabilities_there_is_still_the_status) {
   done(c);
 }
 
-/* --- looking into packed values -------------------------------------------- */
+/* --- looking into packed values ------------------------------------------- */
 
 static opamp_bytes find(const char *packed, size_t len, int field, size_t i) {
   opamp_bytes b = {(const uint8_t *)packed, len};

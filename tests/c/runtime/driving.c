@@ -9,8 +9,7 @@
 #include "rt.h"
 #include "runtime/runtime.h"
 
-/* --- poll -------------------------------------------------------------------
- */
+/* --- poll ----------------------------------------------------------------- */
 
 TEST(poll_zero_never_waits) {
   rt t = rt_new(true);
@@ -40,8 +39,7 @@ TEST(poll_returns_at_once_while_events_wait) {
   rt_free(&t);
 }
 
-/* --- a foreign loop
- * ------------------------------------------------------------ */
+/* --- a foreign loop ------------------------------------------------------- */
 
 typedef struct foreign {
   opamp_loop *l;
@@ -151,8 +149,7 @@ TEST(waiting_to_retry_is_not_busy) {
   rt_free(&t);
 }
 
-/* --- the library's thread
- * ---------------------------------------------------------- */
+/* --- the library's thread ------------------------------------------------- */
 
 static opamp_event *wait_for(opamp_loop *l, int kind) {
   for (;;) {
@@ -237,8 +234,7 @@ TEST(wait_event_gives_up_in_time) {
   rt_free(&t);
 }
 
-/* --- two drivers, waking
- * ------------------------------------------------------------ */
+/* --- two drivers, waking -------------------------------------------------- */
 
 static void *poll_for_long(void *arg) {
   opamp_loop *l = arg;

@@ -6,7 +6,7 @@
 
 #include "rt.h"
 
-/* --- what client_new refuses --------------------------------------------------------- */
+/* --- what client_new refuses ---------------------------------------------- */
 
 static opamp_status try_new(opamp_options *o) {
   opamp_client *c = (opamp_client *)o; /* must be overwritten */
@@ -58,7 +58,7 @@ TEST(attribute_that_is_not_utf8) {
   opamp_msg_free(m);
 }
 
-/* --- looking in ------------------------------------------------------------------------ */
+/* --- looking in ----------------------------------------------------------- */
 
 TEST(getters_need_no_loop) {
   rt t = rt_new(true);
@@ -123,7 +123,7 @@ TEST(names_of_events) {
   CHECK(opamp_event_kind_name(-1) == NULL);
 }
 
-/* --- manners ------------------------------------------------------------------------------ */
+/* --- manners -------------------------------------------------------------- */
 
 /* Covers: CONN-2, CONN-13 */
 TEST(start_never_waits_for_the_network) {

@@ -9,7 +9,7 @@
 
 #include "rt.h"
 
-/* --- several clients on one loop ------------------------------------------------- */
+/* --- several clients on one loop ------------------------------------------ */
 
 TEST(two_clients_with_different_servers) {
   rt t = rt_new(true);
@@ -94,7 +94,7 @@ TEST(two_hundred_clients_http) {
   fleet_of(false);
 }
 
-/* --- threads ------------------------------------------------------------------------ */
+/* --- threads -------------------------------------------------------------- */
 
 enum { THREADS = 8, SETS = 150 };
 
@@ -204,7 +204,7 @@ TEST(clients_come_and_go_in_other_threads) {
   rt_free(&t);
 }
 
-/* --- descriptors ---------------------------------------------------------------------- */
+/* --- descriptors ---------------------------------------------------------- */
 
 static stub_deed reset_messages(void *ctx, stub_point at) {
   (void)ctx;

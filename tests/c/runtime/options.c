@@ -112,8 +112,7 @@ TEST(a_client_is_small) {
   CHECK(sizeof(opamp_client) <= 640);
 }
 
-/* --- the inbox ---------------------------------------------------------------
- */
+/* --- the inbox ------------------------------------------------------------ */
 
 static opamp__command *command(opamp__in_kind kind, int field) {
   opamp__command *cmd = opamp__command_new(kind);

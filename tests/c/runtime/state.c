@@ -17,8 +17,7 @@ static void poll_some(opamp_loop *l) {
   for (int i = 0; i < 5; i++) CHECK(opamp_loop_poll(l, 0) >= 0);
 }
 
-/* --- one message
- * ---------------------------------------------------------------- */
+/* --- one message ---------------------------------------------------------- */
 
 static void held_goes_out_once(bool websocket) {
   rt t = rt_connected(websocket);
@@ -172,8 +171,7 @@ TEST(setters_check_their_message) {
   rt_free(&t);
 }
 
-/* --- custom messages
- * --------------------------------------------------------------- */
+/* --- custom messages ------------------------------------------------------ */
 
 /* Covers: STATE-14, SEC-1 */
 TEST(custom_messages_are_bounded_and_in_order) {
@@ -349,8 +347,7 @@ TEST(state_like_events_wait_at_most_once) {
   rt_free(&t);
 }
 
-/* --- questions
- * ------------------------------------------------------------------------ */
+/* --- questions ------------------------------------------------------------ */
 
 typedef struct reported {
   stub *s;

@@ -48,8 +48,7 @@ struct stub {
   char head[HEAD];
 };
 
-/* --- bytes -----------------------------------------------------------------
- */
+/* --- bytes ---------------------------------------------------------------- */
 
 static void append(bytes *b, const void *p, size_t n) {
   if (n == 0) return;
@@ -84,8 +83,7 @@ static void put(conn *c, const void *p, size_t n) {
   }
 }
 
-/* --- one connection --------------------------------------------------------
- */
+/* --- one connection ------------------------------------------------------- */
 
 static void end(stub *s, conn *c, bool reset) {
   const struct linger hard = {1, 0};
@@ -215,8 +213,7 @@ static void got_message(stub *s, conn *c, const uint8_t *p, size_t n) {
   if (deed != STUB_MUTE) answer(s, c);
 }
 
-/* --- WebSocket -------------------------------------------------------------
- */
+/* --- WebSocket ------------------------------------------------------------ */
 
 /* One frame from the front; false when it is not whole yet. */
 static bool read_frame(stub *s, conn *c) {
@@ -252,8 +249,7 @@ static bool read_frame(stub *s, conn *c) {
   return c->fd >= 0;
 }
 
-/* --- HTTP ------------------------------------------------------------------
- */
+/* --- HTTP ----------------------------------------------------------------- */
 
 static bool find_header(const char *head, const char *name, char *buf,
                         size_t len) {
@@ -321,8 +317,7 @@ static bool read_request(stub *s, conn *c) {
   return c->fd >= 0;
 }
 
-/* --- the thread ------------------------------------------------------------
- */
+/* --- the thread ----------------------------------------------------------- */
 
 static void on_readable(stub *s, conn *c) {
   uint8_t buf[16384];
@@ -410,8 +405,7 @@ static void wake(stub *s) {
   if (write(s->wake, &one, sizeof one) < 0) abort();
 }
 
-/* --- from outside ----------------------------------------------------------
- */
+/* --- from outside --------------------------------------------------------- */
 
 /* -1 when the port is taken. */
 static int listen_on(uint16_t *port) {

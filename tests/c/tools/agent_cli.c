@@ -168,7 +168,7 @@ TEST(version_names_everything_underneath) {
     CHECK(strstr(text, parts[i]) != NULL);
 }
 
-/* --- opamp-agent's own table --------------------------------------------- */
+/* --- opamp-agent's own table ---------------------------------------------- */
 
 /* A value that an option takes. */
 static const char *sample(const cli_option *o) {

@@ -9,7 +9,7 @@
 #include "common/text.h"
 #include "harness.h"
 
-/* --- a message with everything in it ------------------------------------- */
+/* --- a message with everything in it -------------------------------------- */
 
 enum { DEPTH = 4 };
 
@@ -142,8 +142,7 @@ TEST(every_field_round_trip) {
   }
 }
 
-/* --- the form --------------------------------------------------------------
- */
+/* --- the form ------------------------------------------------------------- */
 
 /* Reads `text` as a message of that type and writes it again. */
 static void check_form(int type, const char *text) {
@@ -242,8 +241,7 @@ TEST(errors_say_where) {
   }
 }
 
-/* --- files ------------------------------------------------------------------
- */
+/* --- files ---------------------------------------------------------------- */
 
 static opamp_status read_files(opamp_msg *map, const char *text, char *err) {
   json_t *j = json_loads(text, JSON_DECODE_ANY, NULL);
@@ -288,8 +286,7 @@ TEST(files) {
   opamp_msg_free(map);
 }
 
-/* --- bytes as text, lines ----------------------------------------------------
- */
+/* --- bytes as text, lines ------------------------------------------------- */
 
 TEST(base64) {
   static const char *const good[] = {"", "AA==", "/+8=", "Zm9v", "Zm9vYg=="};

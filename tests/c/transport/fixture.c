@@ -30,8 +30,7 @@ const char *__tsan_default_suppressions(void) {
 }
 #endif
 
-/* --- the loop --------------------------------------------------------------
- */
+/* --- the loop ------------------------------------------------------------- */
 
 void world_open(world *w, uint32_t max_connections) {
   CHECK_EQ(opamp__reactor_new(&w->reactor), OPAMP_OK);
@@ -72,8 +71,7 @@ int open_files(void) {
   return n - 3; /* ".", ".." and the directory itself */
 }
 
-/* --- servers ---------------------------------------------------------------
- */
+/* --- servers -------------------------------------------------------------- */
 
 void server_start(server *s, const char *role, ...) {
   char script[512];
@@ -118,8 +116,7 @@ void server_stop(server *s) {
   fclose(s->out);
 }
 
-/* --- certificates ----------------------------------------------------------
- */
+/* --- certificates --------------------------------------------------------- */
 
 static char cert_dir[64];
 
@@ -162,8 +159,7 @@ const char *cert_option(const char *option, const char *name) {
   return lasting(text);
 }
 
-/* --- clients ---------------------------------------------------------------
- */
+/* --- clients -------------------------------------------------------------- */
 
 static void act(client *c, char in) {
   if (c->act_in != in || c->conn == NULL) return;

@@ -284,8 +284,7 @@ TEST(tls_server_that_speaks_none) {
   }
 }
 
-/* --- what is refused at once -----------------------------------------------
- */
+/* --- what is refused at once ---------------------------------------------- */
 
 static void not_made(const opamp__tls_options *o, opamp_status st,
                      const char *text) {

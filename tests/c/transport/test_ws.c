@@ -397,8 +397,7 @@ TEST(ws_unreachable) {
   world_close(&w);
 }
 
-/* --- compression -----------------------------------------------------------
- */
+/* --- compression ---------------------------------------------------------- */
 
 static void join_deflated(const char *role, const char *o1, size_t limit) {
   server_start(&s, role, o1, NULL);

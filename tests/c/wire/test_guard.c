@@ -47,8 +47,7 @@ static opamp__buf nested(size_t n, int outer, int inner) {
   return b;
 }
 
-/* --- depth ------------------------------------------------------------------
- */
+/* --- depth ---------------------------------------------------------------- */
 
 /* AnyValue.array_value.values.array_value…: the root is level 1. */
 /* Covers: WIRE-4 */
@@ -85,8 +84,7 @@ TEST(a_limit_beyond_the_stack_is_no_limit_beyond_it) {
   opamp__buf_free(&b);
 }
 
-/* --- repetition
- * --------------------------------------------------------------- */
+/* --- repetition ----------------------------------------------------------- */
 
 static opamp__buf repeated(size_t n, const char *field, size_t len) {
   opamp__buf b = {0};
@@ -133,8 +131,7 @@ TEST(what_is_repeated_is_merged) {
   opamp__buf_free(&b);
 }
 
-/* --- numbers of fields
- * ---------------------------------------------------------- */
+/* --- numbers of fields ---------------------------------------------------- */
 
 /* Covers: WIRE-4, WIRE-5 */
 TEST(sixty_four_mebibytes_of_unknown_fields) {
@@ -168,8 +165,7 @@ TEST(a_million_fields_are_the_most) {
   opamp__buf_free(&b);
 }
 
-/* --- sizes
- * ------------------------------------------------------------------------ */
+/* --- sizes ---------------------------------------------------------------- */
 
 /* Covers: WIRE-5 */
 TEST(too_many_bytes) {
@@ -194,8 +190,7 @@ TEST(memory_is_bounded_before_it_is_taken) {
   opamp__buf_free(&b);
 }
 
-/* --- malformed
- * ----------------------------------------------------------------------- */
+/* --- malformed ------------------------------------------------------------ */
 
 /* Covers: WIRE-4 */
 TEST(lengths_that_lie) {
@@ -287,9 +282,7 @@ TEST(every_byte_changed) {
   opamp_msg_free(m);
 }
 
-/* --- texts
- * -----------------------------------------------------------------------------
- */
+/* --- texts ---------------------------------------------------------------- */
 
 /* Covers: WIRE-4 */
 TEST(texts_must_be_utf8) {
@@ -321,8 +314,7 @@ TEST(texts_hold_no_nul) {
            OPAMP_ERR_UTF8);
 }
 
-/* --- the way in
- * -------------------------------------------------------------------------- */
+/* --- the way in ----------------------------------------------------------- */
 
 TEST(no_such_type) {
   CHECK_EQ(PARSE(0, ""), OPAMP_ERR_INVALID);

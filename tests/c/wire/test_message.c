@@ -14,8 +14,7 @@ enum {
   STATUS = OPAMP_COMPONENT_HEALTH_STATUS
 };
 
-/* --- reading what is not there
- * ------------------------------------------------ */
+/* --- reading what is not there -------------------------------------------- */
 
 TEST(getters_of_nothing) {
   opamp_msg *m = gen_new(OPAMP_MSG_AGENT_TO_SERVER);
@@ -59,8 +58,7 @@ TEST(getters_of_another_kind) {
   opamp_msg_free(m);
 }
 
-/* --- setters
- * ---------------------------------------------------------------------- */
+/* --- setters -------------------------------------------------------------- */
 
 TEST(setters_refuse_what_does_not_fit) {
   opamp_msg *m = gen_new(HEALTH), *c = m;
@@ -133,8 +131,7 @@ TEST(a_field_may_be_set_from_itself) {
   opamp_msg_free(m);
 }
 
-/* --- oneofs
- * ------------------------------------------------------------------------- */
+/* --- oneofs --------------------------------------------------------------- */
 
 TEST(a_oneof_holds_one_value_even_when_it_is_empty) {
   opamp_msg *any = gen_new(OPAMP_MSG_ANY_VALUE), *array;
@@ -160,8 +157,7 @@ TEST(a_oneof_holds_one_value_even_when_it_is_empty) {
   opamp_msg_free(any);
 }
 
-/* --- sub-messages
- * --------------------------------------------------------------------- */
+/* --- sub-messages --------------------------------------------------------- */
 
 TEST(a_singular_sub_message_is_made_once) {
   opamp_msg *m = gen_new(OPAMP_MSG_AGENT_TO_SERVER), *a, *b;
@@ -228,9 +224,7 @@ TEST(packing_into_too_little_room_writes_nothing) {
   opamp_msg_free(m);
 }
 
-/* --- maps
- * ---------------------------------------------------------------------------------
- */
+/* --- maps ----------------------------------------------------------------- */
 
 static opamp_str key_of(char buf[16], int i) {
   return (opamp_str){buf, (size_t)snprintf(buf, 16, "%d", i)};
@@ -333,9 +327,7 @@ TEST(putting_a_text_again_replaces_it) {
   opamp_msg_free(m);
 }
 
-/* --- typed.h
- * ---------------------------------------------------------------------------------
- */
+/* --- typed.h -------------------------------------------------------------- */
 
 TEST(typed_readers_of_a_remote_config) {
   opamp_msg *offer = gen_new(OPAMP_MSG_AGENT_REMOTE_CONFIG), *map, *file;
