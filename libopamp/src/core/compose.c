@@ -102,25 +102,36 @@ static bool put_body(opamp__core *c, const plan *p) {
                           empty);
 }
 
-static void trace(opamp__core *c, const plan *p) {
+static int64_t frame_fields(const opamp__core *c) {
+  int64_t fields = (INT64_C(1) << OPAMP_AGENT_TO_SERVER_INSTANCE_UID) |
+                   (INT64_C(1) << OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM) |
+                   (INT64_C(1) << OPAMP_AGENT_TO_SERVER_CAPABILITIES);
+  for (int i = 0; i < OPAMP__ROWS; i++)
+    if (c->frame_rows & (UINT32_C(1) << i))
+      fields |= INT64_C(1) << opamp__row_infos[i].field;
+  if (c->frame_custom)
+    fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
+  if (c->frame_final)
+    fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT;
+  if (c->uid_wanted) fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_FLAGS;
+  return fields;
+}
+
+/* A WebSocket takes a message at once; over HTTP it leaves when there is a
+ * connection for it. */
+void opamp__compose_left(opamp__core *c) {
+  size_t size = c->frame.len - OPAMP__CORE_FRAME_ROOM;
   opamp_event *e;
-  int64_t fields = 0;
+  if (c->frame_left) return;
+  c->frame_left = true;
+  c->view.counters[OPAMP_COUNT_MESSAGES_SENT]++;
+  c->view.counters[OPAMP_COUNT_BYTES_SENT] += size;
   if (opamp__opt(c, OPAMP_OPT_TRACE_MESSAGES) == 0) return;
   e = opamp__emit_new(c, OPAMP_EVENT_MESSAGE_SENT);
   if (e == NULL) return;
-  for (int i = 0; i < OPAMP__ROWS; i++)
-    if (p->rows & (UINT32_C(1) << i))
-      fields |= INT64_C(1) << opamp__row_infos[i].field;
-  fields |= (INT64_C(1) << OPAMP_AGENT_TO_SERVER_INSTANCE_UID) |
-            (INT64_C(1) << OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM) |
-            (INT64_C(1) << OPAMP_AGENT_TO_SERVER_CAPABILITIES);
-  if (p->custom) fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
-  if (p->final) fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT;
-  if (c->uid_wanted) fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_FLAGS;
   opamp__event_set_number(e, OPAMP_NUM_SEQUENCE_NUM, c->view.sequence_num);
-  opamp__event_set_number(e, OPAMP_NUM_SIZE,
-                          (int64_t)(c->frame.len - OPAMP__CORE_FRAME_ROOM));
-  opamp__event_set_number(e, OPAMP_NUM_FIELDS, fields);
+  opamp__event_set_number(e, OPAMP_NUM_SIZE, (int64_t)size);
+  opamp__event_set_number(e, OPAMP_NUM_FIELDS, frame_fields(c));
   opamp__emit(c, e);
 }
 
@@ -136,8 +147,6 @@ static void push_send(opamp__core *c) {
     c->reopen = false;
   }
   opamp__act(c, send);
-  c->view.counters[OPAMP_COUNT_MESSAGES_SENT]++;
-  c->view.counters[OPAMP_COUNT_BYTES_SENT] += send.len;
 }
 
 /* What follows from a message having been handed to the transport. */
@@ -145,7 +154,7 @@ static void sent(opamp__core *c, const plan *p) {
   if (c->sent == c->answered) c->progress_at = c->now;
   c->sent++;
   c->busy = true;
-  c->frame_failed = false;
+  c->frame_failed = c->frame_left = false;
   c->frame_rows = p->rows;
   c->frame_custom = p->custom != NULL;
   c->frame_final = p->final;
@@ -155,6 +164,7 @@ static void sent(opamp__core *c, const plan *p) {
     c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_CONNECT_TIMEOUT);
   opamp__rows_sent(c, p->rows, c->sent);
   if (p->custom != NULL) p->custom->index = c->sent;
+  if (c->duplex) opamp__compose_left(c);
 }
 
 static void send_plan(opamp__core *c, const plan *p) {
@@ -167,7 +177,6 @@ static void send_plan(opamp__core *c, const plan *p) {
   push_send(c);
   sent(c, p);
   c->frame_current = true;
-  trace(c, p);
 }
 
 /* HTTP: the same bytes again, under the same number (STATE-1). */
@@ -177,7 +186,6 @@ static void send_again(opamp__core *c) {
             .final = c->frame_final};
   push_send(c);
   sent(c, &p);
-  trace(c, &p);
 }
 
 static bool heartbeat_due(const opamp__core *c) {

@@ -112,6 +112,20 @@ static void stopped(opamp__core *c, const char *reason) {
 
 /* --- failing -------------------------------------------------------------- */
 
+/* CONN-14: whoever leaves out the port gets the scheme's, which may be none of
+ * the server's. */
+static bool hint_port(const opamp__core *c, const opamp__in_closed *why,
+                      opamp__buf *text) {
+  const opamp__url *url = c->config->url;
+  if (why->why != OPAMP_ERR_TRANSPORT && why->why != OPAMP_ERR_TIMEOUT)
+    return true;
+  if (url->port != (url->tls ? 443 : 80)) return true;
+  return opamp__buf_printf(text,
+                           " (%u is the port of a URL that names none; OpAMP "
+                           "servers often listen on 4320)",
+                           url->port);
+}
+
 static void report_failure(opamp__core *c, const opamp__in_closed *why,
                            bool was_open, uint64_t delay) {
   opamp_event *e = opamp__emit_new(
@@ -124,7 +138,8 @@ static void report_failure(opamp__core *c, const opamp__in_closed *why,
   if (opamp__buf_append(&text, why->text.ptr, why->text.len) &&
       (why->body.len == 0 ||
        (opamp__buf_append(&text, ": ", 2) &&
-        opamp__buf_append(&text, why->body.ptr, why->body.len)))) {
+        opamp__buf_append(&text, why->body.ptr, why->body.len))) &&
+      (was_open || hint_port(c, why, &text))) {
     opamp_str s = {(const char *)text.ptr, text.len};
     (void)opamp__event_set_text(e, s);
   }
@@ -340,6 +355,7 @@ static void connected(opamp__core *c) {
 void opamp__session_opened(opamp__core *c) {
   if (!c->duplex) { /* the request leaves now */
     if (!c->busy) return;
+    opamp__compose_left(c);
     c->phase_until = c->now + opamp__opt(c, OPAMP_OPT_REQUEST_TIMEOUT);
     return;
   }

@@ -123,6 +123,7 @@ struct opamp__core {
   bool frame_final;   /* it carries AgentDisconnect */
   bool frame_current; /* nothing changed since it was put together */
   bool frame_failed;  /* HTTP: and it was not delivered */
+  bool frame_left;    /* it is on its way */
   bool busy;          /* WebSocket: not written; HTTP: not answered */
 
   /* This connection. */
@@ -263,6 +264,8 @@ void opamp__customs_refuse(opamp__core *c, opamp_str why);
 /* compose.c */
 /* Puts the next message, if one is due, into the action queue. */
 void opamp__compose(opamp__core *c);
+/* The message in hand is on its way. */
+void opamp__compose_left(opamp__core *c);
 uint64_t opamp__compose_deadline(const opamp__core *c);
 
 /* packed.c: the i-th (from 0) value of the length-delimited `field` at the top

@@ -163,6 +163,8 @@ static uint64_t fields_of(const char *list) {
 static bool match_value(const opamp_event *e, const char *key,
                         const char *value) {
   opamp_bytes bytes = {e->bytes.ptr, e->bytes.len};
+  if (strcmp(key, "whole_text") == 0)
+    return e->text.ptr != NULL && strcmp((char *)e->text.ptr, value) == 0;
   if (strcmp(key, "text") == 0)
     return e->text.ptr != NULL && strstr((char *)e->text.ptr, value) != NULL;
   if (strcmp(key, "status") == 0)
