@@ -75,7 +75,11 @@ static void on_binary(conn *c) {
   char why[256];
   item *answer = NULL;
   size_t head = header_length(&c->ws.payload);
-  opamp_bytes bytes = {c->ws.payload.ptr + head, c->ws.payload.len - head};
+  opamp_bytes bytes = {c->ws.payload.ptr, c->ws.payload.len};
+  if (head > 0) {
+    bytes.ptr += head;
+    bytes.len -= head;
+  }
   if (head == 0) {
     refuse(c, 1002, "bad message header");
   } else if (!peer_message(c, bytes, 0, &answer, why, sizeof why)) {
