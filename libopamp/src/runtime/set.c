@@ -99,7 +99,7 @@ opamp_status opamp_client_set_available_components(opamp_client *c,
   uint8_t hash[32];
   opamp_status status = packed(&cmd, OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS,
                                OPAMP_MSG_AVAILABLE_COMPONENTS, m);
-  if (status != OPAMP_OK) return status;
+  if (cmd == NULL) return status;
   if (m != NULL &&
       opamp_msg_bytes(m, OPAMP_AVAILABLE_COMPONENTS_HASH, 0).len == 0) {
     opamp__sha256(opamp__buf_bytes(&cmd->value), hash);

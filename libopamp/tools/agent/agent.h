@@ -148,7 +148,7 @@ void offers_stop(offers *o);
 /* --- restart.c ------------------------------------------------------------ */
 
 restart *restart_new(agent *a);
-void restart_free(restart *r);
-void restart_run(restart *r);
+void restart_free(restart *s);
+void restart_run(restart *s);
 
 #endif

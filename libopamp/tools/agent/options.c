@@ -388,7 +388,7 @@ static int settle(agent_options *o) {
   opamp_options_set_number(l, OPAMP_OPT_TLS_SYSTEM_CA, o->system_ca);
   opamp_options_set_number(l, OPAMP_OPT_TLS_INSECURE, o->insecure);
   opamp_options_set_number(l, OPAMP_OPT_LOG_LEVEL,
-                           (uint64_t)(o->log + OPAMP_LOG_ERROR));
+                           (uint64_t)o->log + OPAMP_LOG_ERROR);
   opamp_options_set_number(l, OPAMP_OPT_TRACE_MESSAGES, 1);
   return -1;
 }
