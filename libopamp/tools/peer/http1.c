@@ -156,7 +156,8 @@ static bool request_line(http1 *p, const char *s, size_t n) {
 static bool header_line(http1 *p, const char *s, size_t n) {
   http1_request *r = &p->request;
   const char *colon = memchr(s, ':', n);
-  size_t name_len = colon != NULL ? (size_t)(colon - s) : 0;
+  if (colon == NULL) return bad(p, 400, "bad header");
+  size_t name_len = (size_t)(colon - s);
   if (!is_token(s, name_len)) return bad(p, 400, "bad header");
   const char *value = colon + 1;
   size_t len = n - name_len - 1;
