@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/str.h"
 #include "msg_text.h"
 #include "player.h"
@@ -78,25 +77,13 @@ bool player_setting(player *p, const char *line) {
 
 /* --- inputs of the application -------------------------------------------- */
 
-/* A failing allocation is for the core, not for this program. */
-static void with_memory(player *p, bool on) {
-  static size_t left;
-  size_t count = opamp__mem_count();
-  if (on) {
-    left = p->mode->fail_after > count ? p->mode->fail_after - count : 0;
-    opamp__mem_fail_after(0);
-  } else if (p->mode->fail_after != 0) {
-    opamp__mem_fail_after(left == 0 ? 1 : left);
-  }
-}
-
 static void feed_value(player *p, opamp__in_kind kind, int field,
                        const opamp_msg *m) {
   opamp__buf value = {NULL, 0, 0};
   opamp__input in = {.kind = kind, .field = field, .value = &value};
-  with_memory(p, true);
+  player_memory(p, true);
   (void)opamp__msg_pack_canonical(m, &value);
-  with_memory(p, false);
+  player_memory(p, false);
   player_feed(p, &in);
   opamp__buf_free(&value);
 }
@@ -109,10 +96,10 @@ static bool input_set(player *p, const char *line) {
   bool ok;
   sscanf(line, "%63[a-z_]", name);
   field = opamp_msg_field_by_name(OPAMP_MSG_AGENT_TO_SERVER, name);
-  with_memory(p, true);
+  player_memory(p, true);
   ok = field != 0 && opamp_msg_new(&m, OPAMP_MSG_AGENT_TO_SERVER) == OPAMP_OK &&
        (line[strlen(name)] == '\0' || msg_text_parse(m, &line));
-  with_memory(p, false);
+  player_memory(p, false);
   if (ok) feed_value(p, OPAMP__IN_SET, field, opamp_msg_sub(m, field, 0));
   opamp_msg_free(m);
   return ok;
@@ -121,10 +108,10 @@ static bool input_set(player *p, const char *line) {
 static bool input_custom(player *p, const char *line) {
   opamp_msg *m = NULL;
   bool ok;
-  with_memory(p, true);
+  player_memory(p, true);
   ok = opamp_msg_new(&m, OPAMP_MSG_CUSTOM_MESSAGE) == OPAMP_OK &&
        msg_text_parse(m, &line);
-  with_memory(p, false);
+  player_memory(p, false);
   if (ok) feed_value(p, OPAMP__IN_CUSTOM, 0, m);
   opamp_msg_free(m);
   return ok;
@@ -210,12 +197,12 @@ static bool input_server(player *p, const char *line) {
   size_t head = p->url.websocket ? 1 : 0, len = sizeof frame - head;
   opamp_msg *m = NULL;
   bool ok;
-  with_memory(p, true);
+  player_memory(p, true);
   ok = opamp_msg_new(&m, OPAMP_MSG_SERVER_TO_AGENT) == OPAMP_OK &&
        msg_text_parse(m, &line) && *line == '\0' &&
        opamp_msg_pack(m, frame + head, &len) == OPAMP_OK;
   opamp_msg_free(m);
-  with_memory(p, false);
+  player_memory(p, false);
   if (ok) feed_frame(p, frame, head + len);
   return ok;
 }

@@ -16,10 +16,13 @@ void invariants_input(player *p, const opamp__input *in) {
       break;
     case OPAMP__IN_CLOSED:
       v->link = LINK_NONE;
-      v->in_flight = false;
+      v->in_flight = v->unwritten = false;
       break;
     case OPAMP__IN_FRAME:
       v->in_flight = false;
+      break;
+    case OPAMP__IN_WRITTEN:
+      v->unwritten = false;
       break;
     default:
       break;
@@ -40,10 +43,12 @@ static void check_send(player *p) {
   invariants *v = &p->invariants;
   if (p->url.websocket && v->link != LINK_OPEN)
     player_broken(p, "sent without a connection");
+  if (v->unwritten) player_broken(p, "sent before the last frame was written");
   if (!p->url.websocket && v->in_flight)
     player_broken(p, "sent while a request is in flight");
   if (v->goodbye) player_broken(p, "sent after AgentDisconnect");
   v->in_flight = true;
+  v->unwritten = p->url.websocket;
 }
 
 void invariants_action(player *p, const opamp__action *a) {
@@ -64,7 +69,7 @@ void invariants_action(player *p, const opamp__action *a) {
       break;
     case OPAMP__DO_ABORT:
       v->link = LINK_NONE;
-      v->in_flight = false;
+      v->in_flight = v->unwritten = false;
       break;
     case OPAMP__DO_EMIT:
       break;

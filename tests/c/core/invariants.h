@@ -13,6 +13,7 @@ typedef struct invariants {
   enum { LINK_NONE, LINK_DIALLED, LINK_OPEN, LINK_CLOSING } link;
   enum { TOLD_NOTHING, TOLD_CONNECTING, TOLD_CONNECTED } told;
   bool in_flight; /* HTTP: a request */
+  bool unwritten; /* WebSocket: a frame is the transport's */
   bool goodbye;   /* AgentDisconnect was sent */
   uint64_t ticked;
   int ticks; /* in a row at that time */

@@ -145,6 +145,17 @@ static void took(player *p, const opamp__action *a) {
   add_output(p, (int)a->kind, text);
 }
 
+void player_memory(player *p, bool own) {
+  size_t count = opamp__mem_count();
+  if (own) {
+    p->fail_left = p->fail_at > count ? p->fail_at - count : 0;
+    opamp__mem_fail_after(0);
+  } else {
+    p->fail_at = count + p->fail_left;
+    opamp__mem_fail_after(p->fail_left);
+  }
+}
+
 /* Takes all actions. A WebSocket frame counts as written at once, unless the
  * transcript says when. */
 void player_drain(player *p) {
@@ -153,11 +164,9 @@ void player_drain(player *p) {
   do {
     sent = false;
     while (opamp__core_next(p->core, &a)) {
-      size_t count = opamp__mem_count();
-      opamp__mem_fail_after(0);
+      player_memory(p, true);
       took(p, &a);
-      if (p->mode->fail_after > count)
-        opamp__mem_fail_after(p->mode->fail_after - count);
+      player_memory(p, false);
       sent = sent || a.kind == OPAMP__DO_SEND;
     }
     if (sent && p->url.websocket && !p->manual_written) {
@@ -171,8 +180,8 @@ void player_feed(player *p, const opamp__input *in) {
   opamp_status s;
   invariants_input(p, in);
   s = opamp__core_feed(p->core, in, p->now);
-  if (s != OPAMP_OK && !(s == OPAMP_ERR_NOMEM && p->mode->loose))
-    player_fail(p, "the core says %s", opamp_status_name(s));
+  if (s != OPAMP_OK && !(s == OPAMP_ERR_NOMEM && p->mode->fail_after != 0))
+    player_broken(p, "the core says %s", opamp_status_name(s));
 }
 
 /* --- time ----------------------------------------------------------------- */
@@ -213,7 +222,7 @@ static void digest(opamp_bytes in, uint8_t out[32]) {
   for (size_t i = 0; i < 32; i++) out[i] = (uint8_t)(h >> (i % 8 * 8));
 }
 
-static void set_up(player *p, const transcript *t,
+void player_set_up(player *p, const transcript *t,
                    const transcript_mode *mode) {
   *p = (player){.t = t, .mode = mode, .last_seq = -1};
   opamp__numbers_default(p->numbers);
@@ -226,10 +235,19 @@ static void set_up(player *p, const transcript *t,
   (void)opamp__url_parse(&p->url, (opamp_str){"ws://server", 11});
 }
 
-static bool begin(player *p) {
+void player_tear_down(player *p) {
+  opamp__mem_fail_after(0);
+  player_clear(p);
+  opamp__core_free(p->core);
+  opamp__url_free(&p->url);
+  opamp__buf_free(&p->last_frame);
+}
+
+bool player_begin(player *p) {
   opamp_status s;
   if (p->core != NULL) return true;
-  opamp__mem_fail_after(p->mode->fail_after);
+  p->fail_left = p->mode->fail_after;
+  player_memory(p, false);
   s = opamp__core_new(&p->core, &p->config);
   if (s != OPAMP_OK) player_fail(p, "%s", opamp_status_name(s));
   return s == OPAMP_OK;
@@ -283,7 +301,7 @@ static void play(player *p) {
   const char *line;
   while (!p->failed && (line = peek(p)) != NULL) {
     if (line[0] == '@') {
-      if (!begin(p)) return;
+      if (!player_begin(p)) return;
       play_moment(p, line);
     } else {
       if (!player_setting(p, line)) player_fail(p, "not understood: %s", line);
@@ -294,12 +312,8 @@ static void play(player *p) {
 
 bool transcript_play(const transcript *t, const transcript_mode *mode) {
   player p;
-  set_up(&p, t, mode);
+  player_set_up(&p, t, mode);
   play(&p);
-  opamp__mem_fail_after(0);
-  player_clear(&p);
-  opamp__core_free(p.core);
-  opamp__url_free(&p.url);
-  opamp__buf_free(&p.last_frame);
+  player_tear_down(&p);
   return !p.failed;
 }

@@ -32,6 +32,7 @@ typedef struct player {
   opamp__core *core;
   uint64_t now, random;
   bool manual_written;
+  size_t fail_at, fail_left; /* the allocation to fail; how many until then */
 
   output *outputs;
   size_t output_len, output_next;
@@ -53,6 +54,16 @@ void player_fail(player *p, const char *fmt, ...);
 __attribute__((format(printf, 2, 3)))
 #endif
 void player_broken(player *p, const char *fmt, ...);
+
+/* A life: settings may change until the core is made. */
+void player_set_up(player *p, const transcript *t,
+                   const transcript_mode *mode);
+bool player_begin(player *p);
+void player_tear_down(player *p);
+
+/* Whether memory is taken for the test itself, where none may fail. Once one
+ * has failed, those that follow do until this is called. */
+void player_memory(player *p, bool own);
 
 /* Feeds one input; memory failing is only fine when it was made to. */
 void player_feed(player *p, const opamp__input *in);
