@@ -17,7 +17,7 @@ TEST(poll_zero_never_waits) {
   stub_down(t.s);
   opamp_client_start(t.c);
   for (int i = 0; i < 200; i++) CHECK(opamp_loop_poll(t.l, 0) >= 0);
-  CHECK(rt_now_ms() - begun < 2000);
+  CHECK(rt_now_ms() - begun < 10000);
   rt_free(&t);
 }
 
