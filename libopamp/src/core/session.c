@@ -45,8 +45,10 @@ static void forget_connection(opamp__core *c) {
   c->valid_message = false;
   c->old_uid_len = 0;
   c->hold_until = 0;
-  c->full_at = OPAMP__NEVER;
-  c->full_streak = 0;
+  if (c->duplex) { /* the next connection begins with it anyway */
+    c->full_at = OPAMP__NEVER;
+    c->full_streak = 0;
+  }
   opamp__rows_lost(c);
   opamp__customs_lost(c);
   if (c->frame.cap > FRAME_KEEP && (!c->frame_failed || !c->frame_current))
