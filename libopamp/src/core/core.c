@@ -137,10 +137,7 @@ static void tick(opamp__core *c) {
   opamp__session_tick(c);
   opamp__offers_tick(c);
   if (c->now >= c->unpark_at) opamp__rows_unpark(c);
-  if (c->now >= c->full_at) {
-    c->full_at = OPAMP__NEVER;
-    opamp__session_full_state(c);
-  }
+  if (c->now >= c->full_at) opamp__session_full_state(c);
 }
 
 static opamp_status from_application(opamp__core *c, const opamp__input *in) {

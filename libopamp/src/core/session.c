@@ -61,6 +61,7 @@ void opamp__session_full_state(opamp__core *c) {
   opamp__rows_forget(c);
   c->must_send = true;
   c->full_revision = c->revision;
+  c->full_at = OPAMP__NEVER;
   c->view.counters[OPAMP_COUNT_FULL_STATES]++;
 }
 
