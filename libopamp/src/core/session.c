@@ -407,6 +407,11 @@ static bool too_large(opamp__core *c, const opamp__in_closed *why) {
          opamp__rows_refused(c, c->sent, OPAMP__LIT("413 Content Too Large"));
 }
 
+/* An agent that stops before its first answer has nothing to say elsewhere. */
+static bool may_follow(const opamp__core *c) {
+  return c->running || c->state == OPAMP__OPEN;
+}
+
 void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
   opamp__in_closed refused = *why;
   bool parts = false;
@@ -421,7 +426,7 @@ void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
       break;
   }
   if (!c->duplex && !c->busy) return; /* an idle connection: no news */
-  if (is_redirect(why->http_status)) {
+  if (is_redirect(why->http_status) && may_follow(c)) {
     if (redirected(c, why, &refused)) {
       follow(c);
       return;
