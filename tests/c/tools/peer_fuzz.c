@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "peer/http1.h"
 #include "peer/websocket.h"
+#include "peer_feed.h"
 
 enum { ROUNDS = 20000, INPUT_MAX = 600 };
 
@@ -45,12 +46,8 @@ static size_t mutate(uint8_t *bytes, size_t n) {
   return n;
 }
 
-/* A reader that takes a piece and notes what it finds; false: it is done. */
-typedef bool (*feeder)(void *parser, tool_buf *notes, const uint8_t *bytes,
-                       size_t n);
-
 /* The pieces are exact copies, so that a sanitizer sees reads beyond them. */
-static void feed_pieces(feeder feed, void *parser, tool_buf *notes,
+static void feed_pieces(peer_feeder feed, void *parser, tool_buf *notes,
                         const uint8_t *bytes, size_t n) {
   size_t at = 0;
   while (at < n) {
@@ -65,57 +62,17 @@ static void feed_pieces(feeder feed, void *parser, tool_buf *notes,
   }
 }
 
-static bool feed_http(void *parser, tool_buf *notes, const uint8_t *bytes,
-                      size_t n) {
-  http1 *p = parser;
-  size_t at = 0, used;
-  while (at < n) {
-    http1_result rc = http1_feed(p, bytes + at, n - at, &used);
-    at += used;
-    if (rc == HTTP1_BAD) {
-      tool_buf_printf(notes, "bad %d", p->status);
-      return false;
-    }
-    if (rc == HTTP1_DONE) {
-      tool_buf_printf(notes, "%s %s %zu:", http1_method(&p->request),
-                      http1_target(&p->request), p->request.header_count);
-      tool_buf_add(notes, p->request.body.ptr, p->request.body.len);
-      http1_next(p);
-    }
-  }
-  return true;
-}
-
-static bool feed_ws(void *parser, tool_buf *notes, const uint8_t *bytes,
-                    size_t n) {
-  ws_reader *r = parser;
-  size_t at = 0, used;
-  while (at < n) {
-    ws_result rc = ws_feed(r, bytes + at, n - at, &used);
-    at += used;
-    if (rc == WS_BAD) {
-      tool_buf_printf(notes, "bad %d", r->close_code);
-      return false;
-    }
-    if (rc == WS_EVENT) {
-      tool_buf_printf(notes, "%d:", r->opcode);
-      tool_buf_add(notes, r->payload.ptr, r->payload.len);
-    }
-  }
-  return true;
-}
-
 static void http_end(tool_buf *notes, const uint8_t *bytes, size_t n) {
   static const http1_limits limits = {100, 5, 50};
   http1 p;
   http1_init(&p, &limits);
-  feed_pieces(feed_http, &p, notes, bytes, n);
+  feed_pieces(peer_feed_http, &p, notes, bytes, n);
   http1_free(&p);
 }
 
 static void ws_end(tool_buf *notes, const uint8_t *bytes, size_t n) {
   ws_reader r = {.max = 60, .deflate = true};
-  feed_pieces(feed_ws, &r, notes, bytes, n);
+  feed_pieces(peer_feed_ws, &r, notes, bytes, n);
   ws_reader_free(&r);
 }
 
