@@ -153,6 +153,18 @@ OPAMP_API opamp_status opamp_client_send_custom(opamp_client *c,
                                                 const char *type,
                                                 opamp_bytes data);
 
+/* Merges a packed AgentToServer into what is set, as one message of the
+ * setters: each sub-message that is present becomes the value of its field, one
+ * that is present and empty clears it; a custom message is queued; capabilities
+ * are taken unless they are 0. instance_uid, sequence_num and flags are the
+ * client's own and are ignored. All of it is taken, or nothing:
+ * OPAMP_ERR_INVALID (agent_disconnect is present, for which there is
+ * opamp_client_stop; a status that is UNSET; an undeclared capability of the
+ * custom message), OPAMP_ERR_UNSUPPORTED (a field this library does not know),
+ * OPAMP_ERR_FULL (as opamp_client_send_custom), those of opamp_msg_parse. */
+OPAMP_API opamp_status opamp_client_queue_raw(opamp_client *c,
+                                              opamp_bytes wire);
+
 /* Between hold and release nothing that is set is sent; after the last release
  * it goes out in one message. They nest. A client holds by itself during a
  * callback and before it is started. Starting, new headers and stopping do not

@@ -21,6 +21,7 @@
  *   queue.c       the events that wait, and which are dropped
  *   events.c      one event: reading, answering; dispatch.c callbacks
  *   client.c      a client's life; set.c and get.c its setters and getters
+ *   raw.c         many setters in one packed message
  *   inbox.c       inputs that wait for the loop
  *   redacted.c    the effective config without secrets
  *   glue.c        one client's core, transport and clock together
@@ -191,6 +192,21 @@ void opamp__client_ref(opamp_client *c);
 void opamp__client_unref(opamp_client *c);
 /* Hands a command, taken over, to the loop. NULL is OPAMP_ERR_NOMEM. */
 opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd);
+/* Under the mutex: the same for one of several, and then opamp__loop_mark. What
+ * it supersedes is put in front of `old`, to be freed. */
+void opamp__client_put(opamp_client *c, opamp__command *cmd,
+                       opamp__command **old);
+/* The commands behind the setters, all checks made: `m` becomes the value of a
+ * field of AgentToServer; the status of an offer. */
+opamp_status opamp__set_command(opamp__command **out, const opamp_client *c,
+                                int field, const opamp_msg *m);
+opamp_status opamp__status_command(opamp__command **out, int field,
+                                   opamp_bytes hash, int status,
+                                   opamp_str error);
+/* Under the mutex: whether one more custom message may be queued, `declared`
+ * being the CustomCapabilities. */
+opamp_status opamp__may_send(const opamp_client *c, const opamp_msg *declared,
+                             opamp_str capability);
 
 /* --- redacted.c ----------------------------------------------------------- */
 

@@ -10,42 +10,41 @@
 
 /* Setters pack in the caller's thread and leave a command in the inbox. */
 
+void opamp__client_put(opamp_client *c, opamp__command *cmd,
+                       opamp__command **old) {
+  opamp__command *gone = opamp__inbox_put(&c->inbox, cmd);
+  if (gone == NULL) return;
+  gone->next = *old;
+  *old = gone;
+}
+
 opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd) {
   opamp_loop *l = c->loop;
-  opamp__command *old;
+  opamp__command *old = NULL;
+  bool freed;
   if (cmd == NULL) return opamp__nomem();
   if (opamp__forked(l)) {
     opamp__command_free(cmd);
     return OPAMP_ERR_FORKED;
   }
   opamp__lock(l);
-  if (atomic_load(&c->freed)) {
-    old = cmd;
-  } else {
-    old = opamp__inbox_put(&c->inbox, cmd);
+  freed = atomic_load(&c->freed);
+  if (!freed) {
+    opamp__client_put(c, cmd, &old);
     opamp__loop_mark(l, c);
   }
   opamp__unlock(l);
-  if (old != cmd) {
-    opamp__command_free(old);
-    return OPAMP_OK;
-  }
-  opamp__command_free(cmd);
-  return opamp__fail(OPAMP_ERR_STATE, "the client is gone");
+  opamp__commands_free(freed ? cmd : old);
+  return freed ? opamp__fail(OPAMP_ERR_STATE, "the client is gone") : OPAMP_OK;
 }
 
 /* --- state ---------------------------------------------------------------- */
 
-static opamp_status packed(opamp__command **out, int field, int type,
+static opamp_status packed(opamp__command **out, int field,
                            const opamp_msg *m) {
-  opamp__command *cmd;
+  opamp__command *cmd = opamp__command_new(OPAMP__IN_SET);
   opamp_status status = OPAMP_OK;
   *out = NULL;
-  if (m != NULL && opamp_msg_type(m) != type)
-    return opamp__fail(OPAMP_ERR_TYPE, "a %s is needed, this is a %s",
-                       opamp_msg_type_name(type),
-                       opamp_msg_type_name(opamp_msg_type(m)));
-  cmd = opamp__command_new(OPAMP__IN_SET);
   if (cmd == NULL) return opamp__nomem();
   cmd->in.field = field;
   if (m != NULL) status = opamp__msg_pack_canonical(m, &cmd->value);
@@ -57,67 +56,81 @@ static opamp_status packed(opamp__command **out, int field, int type,
   return OPAMP_OK;
 }
 
-static opamp_status set(opamp_client *c, int field, int type,
-                        const opamp_msg *m) {
-  opamp__command *cmd;
-  opamp_status status = packed(&cmd, field, type, m);
-  return status == OPAMP_OK ? opamp__client_post(c, cmd) : status;
-}
-
-opamp_status opamp_client_set_description(opamp_client *c, const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION,
-             OPAMP_MSG_AGENT_DESCRIPTION, m);
-}
-
-opamp_status opamp_client_set_health(opamp_client *c, const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_HEALTH, OPAMP_MSG_COMPONENT_HEALTH, m);
-}
-
-opamp_status opamp_client_set_effective_config(opamp_client *c,
-                                               const opamp_msg *m) {
-  const char *patterns = c->options->texts[OPAMP_TEXT_REDACT];
+static opamp_status packed_redacted(opamp__command **out, const opamp_msg *m,
+                                    const char *patterns) {
   opamp_msg *shown = NULL;
-  opamp_status status = OPAMP_OK;
-  if (patterns != NULL && opamp_msg_type(m) == OPAMP_MSG_EFFECTIVE_CONFIG)
-    status = opamp__redacted(&shown, m, opamp__str(patterns));
+  opamp_status status = opamp__redacted(&shown, m, opamp__str(patterns));
   if (status == OPAMP_OK)
-    status = set(c, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG,
-                 OPAMP_MSG_EFFECTIVE_CONFIG, shown != NULL ? shown : m);
+    status = packed(out, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG, shown);
   opamp_msg_free(shown);
   return status;
 }
 
+static bool put_components_hash(opamp__command *cmd) {
+  uint8_t hash[32];
+  opamp__sha256(opamp__buf_bytes(&cmd->value), hash);
+  return opamp__put_bytes(&cmd->value, OPAMP_AVAILABLE_COMPONENTS_HASH,
+                          (opamp_bytes){hash, sizeof hash});
+}
+
+opamp_status opamp__set_command(opamp__command **out, const opamp_client *c,
+                                int field, const opamp_msg *m) {
+  const char *patterns = c->options->texts[OPAMP_TEXT_REDACT];
+  int type = opamp_msg_field_type(OPAMP_MSG_AGENT_TO_SERVER, field);
+  opamp_status status;
+  *out = NULL;
+  if (m != NULL && opamp_msg_type(m) != type)
+    return opamp__fail(OPAMP_ERR_TYPE, "a %s is needed, this is a %s",
+                       opamp_msg_type_name(type),
+                       opamp_msg_type_name(opamp_msg_type(m)));
+  if (m != NULL && patterns != NULL && type == OPAMP_MSG_EFFECTIVE_CONFIG)
+    return packed_redacted(out, m, patterns);
+  status = packed(out, field, m);
+  if (status != OPAMP_OK || m == NULL || type != OPAMP_MSG_AVAILABLE_COMPONENTS)
+    return status;
+  if (opamp_msg_bytes(m, OPAMP_AVAILABLE_COMPONENTS_HASH, 0).len > 0 ||
+      put_components_hash(*out))
+    return OPAMP_OK;
+  opamp__command_free(*out);
+  *out = NULL;
+  return opamp__nomem();
+}
+
+static opamp_status set(opamp_client *c, int field, const opamp_msg *m) {
+  opamp__command *cmd;
+  opamp_status status = opamp__set_command(&cmd, c, field, m);
+  return status == OPAMP_OK ? opamp__client_post(c, cmd) : status;
+}
+
+opamp_status opamp_client_set_description(opamp_client *c, const opamp_msg *m) {
+  return set(c, OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION, m);
+}
+
+opamp_status opamp_client_set_health(opamp_client *c, const opamp_msg *m) {
+  return set(c, OPAMP_AGENT_TO_SERVER_HEALTH, m);
+}
+
+opamp_status opamp_client_set_effective_config(opamp_client *c,
+                                               const opamp_msg *m) {
+  return set(c, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG, m);
+}
+
 opamp_status opamp_client_set_package_statuses(opamp_client *c,
                                                const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES,
-             OPAMP_MSG_PACKAGE_STATUSES, m);
+  return set(c, OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES, m);
 }
 
 opamp_status opamp_client_set_available_components(opamp_client *c,
                                                    const opamp_msg *m) {
-  opamp__command *cmd;
-  uint8_t hash[32];
-  opamp_status status = packed(&cmd, OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS,
-                               OPAMP_MSG_AVAILABLE_COMPONENTS, m);
-  if (cmd == NULL) return status;
-  if (m != NULL &&
-      opamp_msg_bytes(m, OPAMP_AVAILABLE_COMPONENTS_HASH, 0).len == 0) {
-    opamp__sha256(opamp__buf_bytes(&cmd->value), hash);
-    if (!opamp__put_bytes(&cmd->value, OPAMP_AVAILABLE_COMPONENTS_HASH,
-                          (opamp_bytes){hash, sizeof hash})) {
-      opamp__command_free(cmd);
-      return opamp__nomem();
-    }
-  }
-  return opamp__client_post(c, cmd);
+  return set(c, OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS, m);
 }
 
 opamp_status opamp_client_set_custom_capabilities(opamp_client *c,
                                                   const opamp_msg *m) {
   opamp__command *cmd;
   opamp_msg *copy = NULL, *old;
-  opamp_status status = packed(&cmd, OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES,
-                               OPAMP_MSG_CUSTOM_CAPABILITIES, m);
+  opamp_status status =
+      opamp__set_command(&cmd, c, OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES, m);
   if (status != OPAMP_OK) return status;
   if (m != NULL) status = opamp_msg_dup(&copy, m);
   if (status != OPAMP_OK) {
@@ -151,25 +164,36 @@ opamp_status opamp_client_set_capabilities(opamp_client *c,
   return OPAMP_OK;
 }
 
-static opamp_status set_status(opamp_client *c, int field, opamp_bytes hash,
-                               int status, const char *error) {
-  size_t len = error == NULL ? 0 : strlen(error);
+opamp_status opamp__status_command(opamp__command **out, int field,
+                                   opamp_bytes hash, int status,
+                                   opamp_str error) {
   opamp__command *cmd;
+  *out = NULL;
   /* Both enumerations have the same three values. */
   if (status < OPAMP_REMOTE_CONFIG_STATUSES_APPLIED ||
       status > OPAMP_REMOTE_CONFIG_STATUSES_FAILED)
     return opamp__fail(OPAMP_ERR_INVALID, "%d is no status", status);
-  if (len > 0 && !opamp__utf8_valid((const uint8_t *)error, len))
+  if (error.len > 0 &&
+      !opamp__utf8_valid((const uint8_t *)error.ptr, error.len))
     return opamp__fail(OPAMP_ERR_UTF8, "status: the error is not UTF-8");
   cmd = opamp__command_new(OPAMP__IN_STATUS);
   if (cmd == NULL || !opamp__buf_set(&cmd->hash, hash.ptr, hash.len) ||
-      !opamp__buf_set(&cmd->text, error, len)) {
+      !opamp__buf_set(&cmd->text, error.ptr, error.len)) {
     opamp__command_free(cmd);
     return opamp__nomem();
   }
   cmd->in.field = field;
   cmd->in.status = status;
-  return opamp__client_post(c, cmd);
+  *out = cmd;
+  return OPAMP_OK;
+}
+
+static opamp_status set_status(opamp_client *c, int field, opamp_bytes hash,
+                               int status, const char *error) {
+  opamp__command *cmd;
+  opamp_status made =
+      opamp__status_command(&cmd, field, hash, status, opamp__str(error));
+  return made == OPAMP_OK ? opamp__client_post(c, cmd) : made;
 }
 
 opamp_status opamp_client_set_remote_config_status(opamp_client *c,
@@ -199,12 +223,11 @@ opamp_status opamp_client_forget_offer(opamp_client *c, int kind) {
 
 /* --- messages ------------------------------------------------------------- */
 
-/* Under the mutex. */
-static opamp_status may_send(const opamp_client *c, opamp_str capability) {
+opamp_status opamp__may_send(const opamp_client *c, const opamp_msg *declared,
+                             opamp_str capability) {
   const int field = OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES;
-  size_t n = opamp_msg_count(c->declared, field), i = 0;
-  while (i < n &&
-         !opamp__str_eq(opamp_msg_str(c->declared, field, i), capability))
+  size_t n = opamp_msg_count(declared, field), i = 0;
+  while (i < n && !opamp__str_eq(opamp_msg_str(declared, field, i), capability))
     i++;
   if (i == n)
     return opamp__fail(OPAMP_ERR_INVALID, "%.*s: capability not declared",
@@ -242,7 +265,7 @@ opamp_status opamp_client_send_custom(opamp_client *c, const char *capability,
     return opamp__nomem();
   }
   opamp__lock(c->loop);
-  status = may_send(c, cap);
+  status = opamp__may_send(c, c->declared, cap);
   if (status == OPAMP_OK) c->customs_posted++;
   opamp__unlock(c->loop);
   if (status != OPAMP_OK) {
