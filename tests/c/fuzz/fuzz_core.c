@@ -248,12 +248,17 @@ static void transport(life *l, int what) {
 
 /* --- the clock ------------------------------------------------------------ */
 
+/* The next deadline comes, and is over when its actions are done: one that
+ * stays is a busy loop. False when there is none soon. */
 static bool tick(life *l) {
   uint64_t at = opamp__core_deadline(l->p.core);
-  uint64_t far = l->p.now + (uint64_t)TICK_FAR * 3600 * 1000;
-  if (at > far) return false;
+  if (at > l->p.now + (uint64_t)TICK_FAR * 3600 * 1000) return false;
   if (at > l->p.now) l->p.now = at;
-  if (invariants_tick(&l->p, l->p.now)) feed_plain(l, OPAMP__IN_TICK);
+  do {
+    if (!invariants_tick(&l->p, l->p.now)) return false;
+    feed_plain(l, OPAMP__IN_TICK);
+    take_all(l);
+  } while (opamp__core_deadline(l->p.core) <= l->p.now);
   return true;
 }
 
@@ -314,7 +319,7 @@ static void stop(life *l) {
   l->p.invariants.ticks = 0;
   feed(l, &in);
   take_all(l);
-  for (int i = 0; i < STOP_TICKS && tick(l); i++) take_all(l);
+  for (int i = 0; i < STOP_TICKS && tick(l); i++) continue;
   if (opamp__core_look(l->p.core)->state != OPAMP_STATE_STOPPED)
     player_broken(&l->p, "it does not stop");
 }
