@@ -33,6 +33,13 @@ static inline opamp_bytes opamp_bytes_of(const void *p, size_t len) {
   return b;
 }
 
+/* A text that the library handed out, for printf and the like: "" when it is
+ * absent. Borrowed as the span is. Not for spans of your own making, which need
+ * not end with a NUL. */
+static inline const char *opamp_str_z(opamp_str s) {
+  return s.ptr != NULL ? s.ptr : "";
+}
+
 /* The span of a literal: its length is known to the compiler. */
 #define OPAMP_STR(literal) opamp_str_of("" literal)
 
@@ -236,6 +243,37 @@ static inline opamp_status opamp_health_part(opamp_msg **part,
   return opamp_msg_put(part, health,
                        OPAMP_COMPONENT_HEALTH_COMPONENT_HEALTH_MAP,
                        opamp_str_of(name));
+}
+
+/* --- what nearly every agent reports --------------------------------------- */
+
+/* Sets a description with service.name and, unless it is NULL, service.version;
+ * and a health without parts. For more, fill a message and give it to
+ * opamp_client_set_description or _set_health. Threads and statuses as there,
+ * and OPAMP_ERR_UTF8. */
+static inline opamp_status opamp_client_report_service(opamp_client *c,
+                                                       const char *name,
+                                                       const char *version) {
+  opamp_msg *m;
+  opamp_status s = opamp_msg_new(&m, OPAMP_MSG_AGENT_DESCRIPTION);
+  if (s == OPAMP_OK) s = opamp_description_identify(m, "service.name", name);
+  if (s == OPAMP_OK && version != NULL)
+    s = opamp_description_identify(m, "service.version", version);
+  if (s == OPAMP_OK) s = opamp_client_set_description(c, m);
+  opamp_msg_free(m);
+  return s;
+}
+
+static inline opamp_status opamp_client_report_health(opamp_client *c,
+                                                      bool healthy,
+                                                      const char *status,
+                                                      const char *last_error) {
+  opamp_msg *m;
+  opamp_status s = opamp_msg_new(&m, OPAMP_MSG_COMPONENT_HEALTH);
+  if (s == OPAMP_OK) s = opamp_health_set(m, healthy, status, last_error);
+  if (s == OPAMP_OK) s = opamp_client_set_health(c, m);
+  opamp_msg_free(m);
+  return s;
 }
 
 /* --- a client with a loop of its own -------------------------------------- */
