@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* The smallest agent, `agent_min URL`: it tells the server its name and health
- * and prints what happens. Ctrl-C ends it in good order. */
+ * and prints what happens. Ctrl-C ends it in good order.
+ *
+ *   cc agent_min.c $(pkg-config --cflags --libs libopamp) -o agent_min
+ */
 
 #include <opamp/opamp.h>
 #include <signal.h>
@@ -16,18 +19,6 @@ static void on_signal(int sig) {
   opamp_loop_wake(loop); /* safe in a signal handler */
 }
 
-static void report(opamp_client *c) {
-  opamp_msg *m;
-  if (opamp_msg_new(&m, OPAMP_MSG_AGENT_DESCRIPTION) != OPAMP_OK) return;
-  opamp_description_identify(m, "service.name", "agent_min");
-  opamp_client_set_description(c, m);
-  opamp_msg_free(m);
-  if (opamp_msg_new(&m, OPAMP_MSG_COMPONENT_HEALTH) != OPAMP_OK) return;
-  opamp_health_set(m, true, "running", NULL);
-  opamp_client_set_health(c, m);
-  opamp_msg_free(m);
-}
-
 int main(int argc, char **argv) {
   opamp_options *o;
   opamp_client *c;
@@ -39,7 +30,8 @@ int main(int argc, char **argv) {
   opamp_options_free(o);
   loop = opamp_client_loop(c);
   signal(SIGINT, on_signal);
-  report(c);
+  opamp_client_report_service(c, "agent_min", NULL);
+  opamp_client_report_health(c, true, "running", NULL);
   opamp_client_start(c);
   while (kind != OPAMP_EVENT_STOPPED) {
     opamp_event *e = opamp_loop_next_event(loop);
@@ -48,10 +40,9 @@ int main(int argc, char **argv) {
       opamp_loop_poll(loop, -1);
       continue;
     }
-    opamp_str text = opamp_event_text(e);
     kind = opamp_event_kind(e);
-    printf("%s %.*s\n", opamp_event_kind_name(kind), (int)text.len,
-           text.len > 0 ? text.ptr : "");
+    printf("%s %s\n", opamp_event_kind_name(kind),
+           opamp_str_z(opamp_event_text(e)));
     fflush(stdout);
     opamp_event_free(e);
   }
