@@ -8,18 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BACKLOG = 512 };
+enum { BACKLOG = 512, HOST_ROOM = 256 };
 
 static bool fail(char *err, size_t errlen, const char *what, const char *why) {
   snprintf(err, errlen, "%s: %s", what, why);
   return false;
 }
 
-static bool resolve(listener *l, const char *host_port, char *err,
-                    size_t errlen) {
-  char host[256];
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-  struct addrinfo *found = NULL;
+/* The port, and in `host`, which has HOST_ROOM bytes, the host without
+ * brackets; NULL when it is no HOST:PORT. */
+static const char *split(const char *host_port, char *host) {
   const char *colon = strrchr(host_port, ':');
   const char *from = host_port;
   size_t n = colon != NULL ? (size_t)(colon - host_port) : 0;
@@ -29,11 +27,29 @@ static bool resolve(listener *l, const char *host_port, char *err,
   } else if (n > 0 && memchr(from, ':', n) != NULL) {
     n = 0;
   }
-  if (n == 0 || n >= sizeof host || colon[1] == '\0')
-    return fail(err, errlen, host_port, "not HOST:PORT");
+  if (n == 0 || n >= HOST_ROOM) return NULL;
+  size_t digits = strspn(colon + 1, "0123456789");
+  if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' ||
+      strtoul(colon + 1, NULL, 10) > 65535)
+    return NULL;
   memcpy(host, from, n);
   host[n] = '\0';
-  int rc = getaddrinfo(host, colon + 1, &hints, &found);
+  return colon + 1;
+}
+
+bool listener_is_address(const char *host_port) {
+  char host[HOST_ROOM];
+  return split(host_port, host) != NULL;
+}
+
+static bool resolve(listener *l, const char *host_port, char *err,
+                    size_t errlen) {
+  char host[HOST_ROOM];
+  struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+  struct addrinfo *found = NULL;
+  const char *port = split(host_port, host);
+  if (port == NULL) return fail(err, errlen, host_port, "not HOST:PORT");
+  int rc = getaddrinfo(host, port, &hints, &found);
   if (rc != 0) return fail(err, errlen, host_port, gai_strerror(rc));
   memcpy(&l->address, found->ai_addr, found->ai_addrlen);
   freeaddrinfo(found);

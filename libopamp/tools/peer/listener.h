@@ -22,6 +22,9 @@ typedef struct listener {
   void *user_data;
 } listener;
 
+/* Whether it has the form of an address. */
+bool listener_is_address(const char *host_port);
+
 /* Binds to "HOST:PORT" ("[::1]:PORT" for IPv6; port 0: any free one) and
  * listens. loop, on_connection and user_data are set by the caller. False
  * with `err`. */

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "peer/listener.h"
+
 #define LISTEN "127.0.0.1:4320"
 #define PEER(member) (offsetof(peer_cli, peer) + offsetof(peer_options, member))
 
@@ -103,6 +105,9 @@ int peer_cli_parse(peer_cli *cli, int argc, char **argv) {
   *cli = (peer_cli){.peer.listen = LISTEN};
   int code = cli_parse(&peer_cli_tool, cli, argc, argv);
   if (code >= 0) return code;
+  if (!listener_is_address(cli->peer.listen))
+    return cli_usage(&peer_cli_tool, "--listen: %s: not HOST:PORT",
+                     cli->peer.listen);
   if (cli->peer.tls_cert == NULL &&
       (cli->peer.tls_key != NULL || cli->peer.client_ca != NULL))
     return cli_usage(&peer_cli_tool, "--%s: needs --tls-cert",
