@@ -44,12 +44,15 @@ typedef struct agent {
   restart *restart;
   control *control;
   json_t *declared;     /* custom capabilities, a list */
+  size_t customs;       /* queued since no custom message waited */
   bool own_description; /* nobody has set another */
   bool started;         /* the client was told to start */
   bool stopping;        /* and to stop */
+  int64_t stop_by_ms;   /* when it must have, monotonic */
   bool signalled;       /* by a signal */
   bool disconnect_sent; /* AgentDisconnect went out */
   bool finished;        /* leave the loop */
+  bool stuck[3];        /* nobody reads this descriptor: nothing is written */
   int exit_code;
 } agent;
 

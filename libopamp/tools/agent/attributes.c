@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/utf8.h"
+#include "common/utf8.h"
 #include "common/text.h"
 
 /* --- from JSON ------------------------------------------------------------ */

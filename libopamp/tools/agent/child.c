@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/utf8.h"
+#include "common/utf8.h"
 
 extern char **environ;
 

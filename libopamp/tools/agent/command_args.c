@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "agent/command.h"
-#include "agent/utf8.h"
+#include "common/utf8.h"
 #include "common/text.h"
 
 /* Arguments are read strictly: an unknown key or a wrong type is refused with

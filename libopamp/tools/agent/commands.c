@@ -6,6 +6,7 @@
 #include "agent/command.h"
 #include "common/lines.h"
 #include "common/msg_json.h"
+#include "common/utf8.h"
 
 /* One pair of functions per command: check_… looks at every argument and has no
  * effect, run_… does what was checked. Arguments that more than one command
@@ -83,8 +84,10 @@ static bool check_status(call *c, int type, int field) {
   if (!arg_hex(c, "hash") || !arg_text(c, "status", true, &status) ||
       !arg_text(c, "error", false, &c->text))
     return false;
-  return opamp_msg_enum_value(type, field, status, &c->number) ||
-         arg_fail(c, "status", "no status has this name");
+  if (!opamp_msg_enum_value(type, field, status, &c->number))
+    return arg_fail(c, "status", "no status has this name");
+  return c->number != OPAMP_REMOTE_CONFIG_STATUSES_UNSET ||
+         arg_fail(c, "status", "UNSET is no answer");
 }
 
 static bool check_config_status(call *c) {
@@ -144,8 +147,10 @@ static bool check_custom(call *c) {
 }
 
 static opamp_status run_custom(call *c) {
-  return opamp_client_send_custom(c->a->client, c->value,
-                                  c->text != NULL ? c->text : "", bytes_of(c));
+  opamp_status s = opamp_client_send_custom(
+      c->a->client, c->value, c->text != NULL ? c->text : "", bytes_of(c));
+  if (s == OPAMP_OK) c->a->customs++;
+  return s;
 }
 
 /* --- the connection ------------------------------------------------------- */
@@ -267,6 +272,17 @@ static bool batch_fail(call *c, size_t i, const char *what) {
   return arg_fail(c, place, what);
 }
 
+/* A queue that is full half-way would leave the batch half done. */
+static bool customs_fit(call *c) {
+  size_t n = 0;
+  for (size_t i = 0; i < c->batched; i++)
+    if (c->batch[i].command->run == run_custom) n++;
+  return n == 0 ||
+         c->a->customs + n <= opamp_options_number(c->a->options.library,
+                                                   OPAMP_OPT_CUSTOM_QUEUE) ||
+         arg_fail(c, "commands", "more custom messages than may wait");
+}
+
 static bool check_batch(call *c) {
   size_t i;
   json_t *args;
@@ -282,7 +298,7 @@ static bool check_batch(call *c) {
     if (one->command->alone) return batch_fail(c, i, "not in a batch");
     c->declared = one->declared;
   }
-  return true;
+  return customs_fit(c);
 }
 
 static opamp_status run_batch(call *c) {
@@ -306,8 +322,10 @@ static void print_result(agent *a, const json_t *args, call *c,
   json_object_set_new(line, "ok", json_boolean(s == OPAMP_OK));
   if (s != OPAMP_OK) {
     const char *why = c->err[0] != '\0' ? c->err : opamp_errmsg();
+    char text[sizeof c->err]; /* names in it may have been cut anywhere */
+    utf8_clean(text, sizeof text, why, strlen(why));
     json_object_set_new(line, "error", json_string(opamp_status_name(s)));
-    json_object_set_new(line, "message", json_string(why));
+    json_object_set_new(line, "message", json_string(text));
   }
   if (c->state != NULL) json_object_set(line, "state", c->state);
   out_print(a, line);

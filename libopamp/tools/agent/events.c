@@ -67,6 +67,7 @@ static void disconnected(const agent *a, const opamp_event *e, json_t *line) {
   (void)a;
   add_error(e, line);
   add_number(e, line, "close_code", OPAMP_NUM_CLOSE_CODE);
+  add_number(e, line, "http_status", OPAMP_NUM_HTTP_STATUS);
   add_number(e, line, "retry_in_ms", OPAMP_NUM_RETRY_IN_MS);
 }
 

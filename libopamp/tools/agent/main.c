@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/utf8.h"
+#include "common/utf8.h"
 
 /* --- stopping ------------------------------------------------------------- */
 
@@ -28,6 +28,9 @@ static void finish(agent *a, const char *reason) {
 void agent_stop(agent *a, bool disconnect) {
   if (a->stopping) return;
   a->stopping = true;
+  a->stop_by_ms =
+      wait_now_ms() +
+      (int64_t)opamp_options_number(a->options.library, OPAMP_OPT_STOP_TIMEOUT);
   if (a->offers != NULL) offers_stop(a->offers);
   if (!a->started)
     finish(a, "stopped before it was started");
@@ -129,8 +132,10 @@ static void on_loop(void *user_data) {
 
 static bool build(agent *a) {
   if (opamp_loop_new(&a->loop, 1) != OPAMP_OK) return false;
-  if (opamp_client_new(&a->client, a->loop, a->options.library) != OPAMP_OK)
-    return false;
+  opamp_status s = opamp_client_new(&a->client, a->loop, a->options.library);
+  /* Options that do not go together, which only the library can tell. */
+  if (s == OPAMP_ERR_INVALID) a->exit_code = CLI_EXIT_USAGE;
+  if (s != OPAMP_OK) return false;
   wait_add(&a->waits, &a->from_loop, opamp_loop_fd(a->loop), on_loop, a);
   a->own_description = true;
   a->headers = headers_new(a);
@@ -185,12 +190,14 @@ static bool start(agent *a) {
 /* The library is a guest of our own poll(): its descriptor and its deadline are
  * two of the things waited for, and opamp_loop_poll never waits itself. */
 static void run(agent *a) {
+  const uint64_t custom = UINT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
   opamp_event *e;
   while (!a->finished) {
     if (opamp_loop_poll(a->loop, 0) < 0) {
       agent_fail(a, "%s", opamp_errmsg());
       return;
     }
+    if ((opamp_client_undelivered(a->client) & custom) == 0) a->customs = 0;
     while (!a->finished && (e = opamp_loop_next_event(a->loop)) != NULL) {
       event_handle(a, e);
       opamp_event_free(e);
@@ -220,7 +227,7 @@ int main(int argc, char **argv) {
   if (code < 0) {
     if (start(&a))
       run(&a);
-    else
+    else if (a.exit_code == CLI_EXIT_OK)
       a.exit_code = CLI_EXIT_START;
     code = a.exit_code;
   }

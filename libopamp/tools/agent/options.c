@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/utf8.h"
 #include "common/text.h"
+#include "common/utf8.h"
 #include "opamp/message.h"
 
 /* --- setters -------------------------------------------------------------- */
@@ -46,6 +46,8 @@ static bool set_number(const cli_option *o, void *target, const char *value,
 static bool set_text(const cli_option *o, void *target, const char *value,
                      char *why, size_t room) {
   agent_options *a = target;
+  if (o->key == OPAMP_TEXT_TLS_CERT_FILE) a->cert = value;
+  if (o->key == OPAMP_TEXT_TLS_KEY_FILE) a->key = value;
   if (opamp_options_set_text(a->library, o->key, value) == OPAMP_OK)
     return true;
   snprintf(why, room, "%s", opamp_errmsg());
@@ -375,6 +377,10 @@ static int settle(agent_options *o) {
   char why[200];
   uint64_t bits = default_capabilities(o);
   if (o->url == NULL) return cli_usage(&agent_tool, "URL is missing");
+  if (o->config_dir != NULL && *o->config_dir == '\0')
+    return cli_usage(&agent_tool, "--config-dir: is empty");
+  if ((o->cert == NULL) != (o->key == NULL))
+    return cli_usage(&agent_tool, "--cert and --key need each other");
   if (o->capability_list != NULL &&
       !agent_capabilities_parse(o->capability_list, &bits, why, sizeof why))
     return cli_usage(&agent_tool, "--capabilities: %s", why);

@@ -27,6 +27,7 @@ typedef struct agent_options {
   cli_list headers;      /* "K: V" */
   const char *header_command;
   const char *on_restart;
+  const char *cert, *key; /* files of TLS */
   bool system_ca, insecure;
   int compression, log;
   uint64_t offer_deadline_ms; /* 0: not given */

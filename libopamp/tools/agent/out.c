@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,9 +9,9 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/utf8.h"
 #include "common/lines.h"
 #include "common/text.h"
+#include "common/utf8.h"
 
 /* Both forms of output are made from the same JSON object, so that they cannot
  * say different things. */
@@ -72,18 +73,18 @@ static const char *color(const char *event) {
 }
 
 /* Texts come from the network: nothing in them may steer the terminal. */
-static void print_value(const json_t *v) {
+static void print_value(FILE *out, const json_t *v) {
   char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
   const char *s = json_string_value(v);
   if (s != NULL && *s != '\0' && strpbrk(s, " \"\\\n\t=") == NULL &&
       text != NULL)
-    printf("%.*s", (int)strlen(text) - 2, text + 1);
+    fprintf(out, "%.*s", (int)strlen(text) - 2, text + 1);
   else if (text != NULL)
-    fputs(text, stdout);
+    fputs(text, out);
   free(text);
 }
 
-static void print_for_people(json_t *line) {
+static void print_for_people(FILE *out, json_t *line) {
   const char *event = json_string_value(json_object_get(line, "event"));
   bool terminal = isatty(STDOUT_FILENO) == 1;
   struct timespec now;
@@ -95,28 +96,63 @@ static void print_for_people(json_t *line) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (localtime_r(&now.tv_sec, &tm) != NULL)
     strftime(clock, sizeof clock, "%H:%M:%S", &tm);
-  printf("%s.%03ld %s%s%s", clock, now.tv_nsec / 1000000,
-         terminal ? color(event) : "", event, terminal ? "\033[0m" : "");
+  fprintf(out, "%s.%03ld %s%s%s", clock, now.tv_nsec / 1000000,
+          terminal ? color(event) : "", event, terminal ? "\033[0m" : "");
   json_object_foreach(line, key, value) {
     if (strcmp(key, "event") == 0 || strcmp(key, "t_ms") == 0) continue;
-    printf(" %s=", key);
-    print_value(value);
+    fprintf(out, " %s=", key);
+    print_value(out, value);
   }
-  putchar('\n');
+  putc('\n', out);
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+/* A reader that stopped reading must not keep the agent from stopping. */
+static bool give_up(void *user_data) {
+  const agent *a = user_data;
+  sigset_t pending;
+  if (sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 ||
+                                    sigismember(&pending, SIGINT) == 1))
+    return true;
+  if (a->stopping) return wait_now_ms() >= a->stop_by_ms;
+  return a->for_timer.due != NULL && wait_now_ms() >= a->for_timer.at_ms;
+}
+
+static bool put(agent *a, int fd, const char *text, size_t len) {
+  if (a->stuck[fd] || tool_write(fd, text, len, give_up, a)) return true;
+  a->stuck[fd] = errno == EINTR;
+  return a->stuck[fd];
+}
+
+static bool put_for_people(agent *a, json_t *line) {
+  char *text = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&text, &len);
+  if (out == NULL) return false;
+  print_for_people(out, line);
+  bool ok = !ferror(out);
+  ok = fclose(out) == 0 && ok && put(a, STDOUT_FILENO, text, len);
+  free(text);
+  return ok;
+}
+
+static bool put_json(agent *a, const json_t *line) {
+  bool ok = a->stuck[STDOUT_FILENO] ||
+            tool_line_write(STDOUT_FILENO, line, give_up, a);
+  if (!ok) a->stuck[STDOUT_FILENO] = errno == EINTR;
+  return ok || a->stuck[STDOUT_FILENO];
 }
 
 void out_print(agent *a, json_t *line) {
-  bool ok = line != NULL;
-  if (ok && a->options.json) {
-    ok = tool_line_write(stdout, line);
-  } else if (ok) {
-    print_for_people(line);
-    ok = fflush(stdout) == 0 && !ferror(stdout);
-  }
+  bool ok = false;
+  errno = ENOMEM;
+  if (line != NULL)
+    ok = a->options.json ? put_json(a, line) : put_for_people(a, line);
+  int e = errno;
   json_decref(line);
   if (ok || a->exit_code != CLI_EXIT_OK) return;
-  fprintf(stderr, "%s: standard output: %s\n", agent_tool.name,
-          strerror(line == NULL ? ENOMEM : errno));
+  fprintf(stderr, "%s: standard output: %s\n", agent_tool.name, strerror(e));
   a->exit_code = CLI_EXIT_FAILED;
   agent_stop(a, true);
 }
@@ -132,7 +168,11 @@ static const char *level_name(int level) {
 
 void out_log_text(agent *a, int level, const char *text) {
   if (level > a->options.log + OPAMP_LOG_ERROR) return;
-  fprintf(stderr, "%s: %s: %s\n", agent_tool.name, level_name(level), text);
+  tool_buf said = {0};
+  tool_buf_printf(&said, "%s: %s: %s\n", agent_tool.name, level_name(level),
+                  text);
+  if (!said.failed) put(a, STDERR_FILENO, (char *)said.ptr, said.len);
+  tool_buf_free(&said);
   if (!a->options.json) return;
   json_t *line = out_new(a, "log");
   json_object_set_new(line, "level", json_string(level_name(level)));

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <stddef.h>
 
 #include "common/buf.h"
 
@@ -13,9 +13,19 @@
 /* Room for the largest message, 64 MiB, in base64. */
 enum { TOOL_LINE_MAX = 96 * 1024 * 1024 };
 
-/* Writes `object` as one line and flushes. False when it could not be
- * written. */
-bool tool_line_write(FILE *out, const json_t *object);
+/* Asked while the reader of a descriptor takes nothing: true gives up. */
+typedef bool (*tool_give_up)(void *user_data);
+
+/* Writes all of it. A reader that has stopped reading must not keep the program
+ * from its signals: `give_up`, which may be NULL, is asked ten times a second
+ * meanwhile, and a signal that is caught ends the wait too. False with errno
+ * (EINTR: given up). */
+bool tool_write(int fd, const char *text, size_t len, tool_give_up give_up,
+                void *user_data);
+
+/* Writes `object` as one line, like tool_write. */
+bool tool_line_write(int fd, const json_t *object, tool_give_up give_up,
+                     void *user_data);
 
 /* Input in pieces. Zero-initialise it; tool_buf_free(&reader.rest). */
 typedef struct tool_lines {
@@ -26,7 +36,7 @@ typedef struct tool_lines {
 /* A line without its line feed, NUL-terminated; NULL: one that was too long. */
 typedef void (*tool_line_cb)(void *user_data, const char *line, size_t len);
 
-/* Calls back for every line that `bytes` completes; empty lines are skipped.
+/* Calls back for every line that `bytes` completes, an empty one too.
  * tool_lines_end does so for a last one without a line feed. */
 void tool_lines_feed(tool_lines *r, const void *bytes, size_t n,
                      tool_line_cb on_line, void *user_data);

@@ -8,6 +8,7 @@
 #include "common/lines.h"
 #include "common/msg_json.h"
 #include "common/text.h"
+#include "common/utf8.h"
 #include "peer/internal.h"
 
 /* One command as it is done. */
@@ -394,7 +395,9 @@ static void result(peer *p, const json_t *id, bool ok, uint64_t count,
     json_object_set_new(fields, "connections", json_integer((json_int_t)count));
   } else {
     json_object_set_new(fields, "error", json_string("OPAMP_ERR_INVALID"));
-    json_object_set_new(fields, "message", json_string(why));
+    char text[sizeof((call *)0)->why]; /* names in it may have been cut */
+    utf8_clean(text, sizeof text, why, strlen(why));
+    json_object_set_new(fields, "message", json_string(text));
   }
   peer_emit(p, "result", fields);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "peer/human.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/lines.h"
 
 static const char *text(const json_t *event, const char *key) {
   const char *s = json_string_value(json_object_get(event, key));
@@ -47,7 +51,7 @@ static void what(FILE *out, const char *name, const json_t *event) {
   }
 }
 
-bool human_write(FILE *out, const json_t *event) {
+static void line(FILE *out, const json_t *event) {
   const char *name = text(event, "event");
   if (strcmp(name, "listening") == 0) {
     fputs(text(event, "address"), out);
@@ -57,5 +61,17 @@ bool human_write(FILE *out, const json_t *event) {
       fprintf(out, "#%lld ", number(event, "connection"));
     what(out, name, event);
   }
-  return putc('\n', out) != EOF && fflush(out) == 0;
+  putc('\n', out);
+}
+
+bool human_write(int fd, const json_t *event) {
+  char *bytes = NULL;
+  size_t len = 0;
+  FILE *out = open_memstream(&bytes, &len);
+  if (out == NULL) return false;
+  line(out, event);
+  bool ok = !ferror(out);
+  ok = fclose(out) == 0 && ok && tool_write(fd, bytes, len, NULL, NULL);
+  free(bytes);
+  return ok;
 }

@@ -4,10 +4,8 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
 
-/* Writes one event as a line for people and flushes. False when it could not
- * be written. */
-bool human_write(FILE *out, const json_t *event);
+/* Writes one event as a line for people, like tool_write. */
+bool human_write(int fd, const json_t *event);
 
 #endif

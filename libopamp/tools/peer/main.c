@@ -56,9 +56,10 @@ static void stop_signals(program *g) {
 
 static void on_event(void *user_data, const json_t *event) {
   program *g = user_data;
-  bool ok =
-      g->cli.json ? tool_line_write(stdout, event) : human_write(stdout, event);
-  if (!ok && !g->failed) {
+  bool ok = g->failed ||
+            (g->cli.json ? tool_line_write(STDOUT_FILENO, event, NULL, NULL)
+                         : human_write(STDOUT_FILENO, event));
+  if (!ok) {
     g->failed = true;
     fprintf(stderr, "opamp-peer: standard output cannot be written\n");
     if (g->peer != NULL) peer_stop(g->peer);

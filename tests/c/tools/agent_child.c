@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "agent/child.h"
-#include "agent/utf8.h"
+#include "common/utf8.h"
 #include "harness.h"
 
 /* Shell commands beside the agent. */

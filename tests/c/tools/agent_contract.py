@@ -14,7 +14,7 @@ import sys
 import unittest
 
 import agent_driver
-from agent_driver import Agent, Case, rest, text
+from agent_driver import Agent, Case, rest, small_pipe, text
 from peer_driver import LIMIT
 
 UID = "0192b4a5-0000-7000-8000-000000000001"
@@ -78,6 +78,24 @@ class Life(Case):
             self.assertEqual(state["state"], "waiting")
             self.assertGreater(state["next_retry_ms"], 0)
 
+    def test_nobody_reads_the_output(self):
+        with self.peer() as peer:
+            read, write = small_pipe()
+            agent = subprocess.Popen(
+                [agent_driver.AGENT, "--json", "--poll-interval=100",
+                 f"{self.scheme}://{peer.host}:{peer.port}"],
+                stdin=subprocess.DEVNULL, stdout=write)
+            try:
+                peer.wait("message")
+                for _ in range(200):
+                    peer.command("send", message={"flags": 0})
+                agent.send_signal(signal.SIGTERM)
+                self.assertEqual(agent.wait(LIMIT), 0)
+            finally:
+                agent.kill()
+                os.close(read)
+                os.close(write)
+
     def test_identity_given_by_the_server(self):
         with self.peer() as peer, self.agent(peer) as agent:
             agent.wait("delivered")
@@ -108,6 +126,13 @@ class Life(Case):
 
 class LifeOverHttp(Life):
     scheme = "http"
+
+    # Covers: HTTP-7
+    def test_status_of_a_later_refusal(self):
+        with self.peer() as peer, self.agent(peer) as agent:
+            agent.wait("delivered")
+            peer.command("respond", http_status=500)
+            self.assertEqual(agent.wait("disconnected")["http_status"], 500)
 
 
 class Offers(Case):
@@ -401,11 +426,37 @@ class Commands(Case):
             self.assertLessEqual({"health", "agent_description"},
                                  set(sent["fields"]))
 
+    # Covers: STATE-12
+    def test_batch_without_room_does_nothing(self):
+        with Agent("ws://127.0.0.1:1", "--backoff-min=100000",
+                   "--backoff-max=100000") as agent:
+            agent.wait("connect_failed")
+            agent.command("set_custom_capabilities", capabilities=["c"])
+            one = {"command": "send_custom", "capability": "c"}
+            agent.command("batch", commands=[one] * 60)
+            health = {"command": "set_health", "health": {"status": "new"}}
+            answer = {"command": "config_status", "hash": "00"}
+            for bad in ([health] + [one] * 5, [one] * 5,
+                        [one, {**answer, "status": "UNSET"}]):
+                agent.command("batch", ok=False, commands=bad)
+            agent.command("batch", commands=[one] * 4)
+            agent.command("send_custom", ok=False, capability="c")
+
+    def test_long_names_are_cut_between_characters(self):
+        with Agent("ws://127.0.0.1:1") as agent:
+            for name in ("\u00e9" * 1000, "x" + "\u00e9" * 1000):
+                for command, keys in (
+                        (name, {}), ("state", {name: 1}),
+                        ("set_health", {"health": {name: 1}}),
+                        ("set_effective_config", {"files": {name: 1}})):
+                    got = agent.command(command, ok=False, **keys)
+                    self.assertIn("\u00e9", got["message"])
+
     def test_what_is_no_command(self):
         with self.peer() as peer, self.agent(peer) as agent:
             agent.wait("delivered")
             for line, what in (
-                    ("nonsense", ""), ("[1]", ""), ("{}", "command"),
+                    ("nonsense", ""), ("", ""), ("[1]", ""), ("{}", "command"),
                     ('{"command":"fly"}', "fly: no such command"),
                     ('{"command":"state","x":1}', "x: no such key"),
                     ('{"command":"set_health"}', "health: is missing"),
@@ -474,6 +525,10 @@ class Usage(unittest.TestCase):
                 (2, ["ws://x", "--instance-uid=1"], "UUID"),
                 (2, ["ws://x", "--proxy=http://p"], "not available in this"),
                 (2, ["ws://x", "--state-dir=/tmp"], "not available in this"),
+                (2, ["ws://x", "--config-dir="], "--config-dir"),
+                (2, ["ws://x", "--cert=/no/such"], "--key"),
+                (2, ["ws://x", "--key=/no/such"], "--cert"),
+                (2, ["ws://x", "--tls-min=1.3", "--tls-max=1.2"], "TLS"),
                 (3, ["wss://x", "--ca=/no/such"], "/no/such"),
                 (3, ["ws://x", "--config-dir=/no/such/dir"], "/no/such/dir")):
             got = self.run_agent(*args)

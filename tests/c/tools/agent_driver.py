@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a test needs to drive opamp-agent: the program with its events and
 commands, and a place for its files. Only the standard library."""
+import fcntl
 import json
+import os
 import pathlib
 import queue
 import subprocess
@@ -86,6 +88,13 @@ class Agent:
         for f in (self.process.stdin, self.process.stdout,
                   self.process.stderr):
             f.close()
+
+
+def small_pipe():
+    """A pipe that is full after two pages, and that nobody reads."""
+    read, write = os.pipe()
+    fcntl.fcntl(write, 1031, 8192)  # F_SETPIPE_SZ
+    return read, write
 
 
 def rest(peer, field, **match):

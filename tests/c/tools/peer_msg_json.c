@@ -333,7 +333,7 @@ TEST(lines_in_any_pieces) {
     tool_lines_feed(&r, input, i, note_line, &notes);
     tool_lines_feed(&r, input + i, sizeof input - 1 - i, note_line, &notes);
     tool_lines_end(&r, note_line, &notes);
-    CHECK_MEM(notes.ptr, notes.len, "[one][two][three]", 17);
+    CHECK_MEM(notes.ptr, notes.len, "[one][][][two][three]", 21);
     tool_buf_free(&notes);
   }
 }

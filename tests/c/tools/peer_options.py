@@ -6,6 +6,7 @@ Usage: peer_options.py PATH_OF_OPAMP_PEER [unittest arguments]
 Needs nothing but the standard library and the openssl program.
 """
 import base64
+import fcntl
 import http.client
 import os
 import re
@@ -16,6 +17,8 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 import unittest
 import uuid
 
@@ -76,7 +79,8 @@ class Options(unittest.TestCase):
                 (["--script", bad_script], 2, f"{bad_script}:2"),
                 (["--script", never], 2, "when"),
                 (["--script", self.path("none")], 3, "none"),
-                (["--listen", "nonsense"], 3, "nonsense"),
+                (["--listen", "nonsense"], 2, "nonsense"),
+                (["--listen", "127.0.0.1:65536"], 2, "65536"),
                 (["--listen", "127.0.0.1:%d" % taken.getsockname()[1]], 3,
                  "in use"),
                 (["--tls-cert", self.path("none")], 3, "none"),
@@ -103,6 +107,32 @@ class Options(unittest.TestCase):
             with Peer() as peer:
                 peer.process.send_signal(number)
                 self.assertEqual(peer.process.wait(LIMIT), 0)
+
+    def test_nobody_reads_the_output(self):
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        self.addCleanup(os.close, write)
+        fcntl.fcntl(write, 1031, 8192)  # F_SETPIPE_SZ
+        peer = subprocess.Popen(
+            [PEER, "--listen=127.0.0.1:0", "--json", "--control"],
+            stdin=subprocess.PIPE, stdout=write, stderr=subprocess.DEVNULL)
+        self.addCleanup(peer.wait)
+        self.addCleanup(peer.kill)
+        self.addCleanup(peer.stdin.close)
+        os.read(read, 8192)  # the address
+        peer.stdin.write(b'{"command": "stall"}\n' * 1000)
+        peer.stdin.flush()
+        until, waiting = time.monotonic() + LIMIT, bytes(4)
+        while int.from_bytes(waiting, sys.byteorder) < 4000:
+            waiting = fcntl.ioctl(read, termios.FIONREAD, bytes(4))
+            self.assertLess(time.monotonic(), until)
+        while peer.poll() is None and time.monotonic() < until:
+            peer.send_signal(signal.SIGTERM)
+            try:
+                peer.wait(0.1)
+            except subprocess.TimeoutExpired:
+                pass
+        self.assertEqual(peer.returncode, 1)
 
     def test_ipv6(self):
         try:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef OPAMP_AGENT_UTF8_H
-#define OPAMP_AGENT_UTF8_H
+#ifndef OPAMP_TOOLS_UTF8_H
+#define OPAMP_TOOLS_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
