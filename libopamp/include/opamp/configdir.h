@@ -24,13 +24,20 @@ extern "C" {
  * What the directory holds when it is opened for the first time is the first
  * good set, and is never deleted: it ends up in `original` (see below).
  *
+ * Configurations hold secrets, so what an offer brings is private: see
+ * opamp_configdir_set_file_mode. An offer cannot reach anything outside of DIR,
+ * whatever its names are and whatever links DIR holds: it is written into a new
+ * directory, and no link is followed on the way.
+ *
  * On disk, DIR is an ordinary directory that is exchanged for another one by a
  * single system call (renameat2, RENAME_EXCHANGE). Beside it lies the directory
  * `.<name of DIR>.opamp`: `good` is the set to go back to, `next` one that is
  * being written, `original` the first one of all, `state` names the good one,
- * `lock` keeps a second process out. Therefore the parent of DIR must be
- * writable, and DIR must not be a mount point. Programs that keep DIR open, or
- * that have it as their working directory, stay with the set they opened.
+ * `lock` keeps a second process out. Only the user may write to it. Therefore
+ * the parent of DIR must be writable, and DIR must not be a mount point (nor a
+ * lower directory of an overlay, which replacing it will tell). Programs that
+ * keep DIR open, or that have it as their working directory, stay with the set
+ * they opened.
  *
  * Not bound to a loop or a client. One thread at a time per object; may be used
  * in any callback; every function reads or writes files and may wait for the
@@ -38,8 +45,9 @@ extern "C" {
 
 typedef struct opamp_configdir opamp_configdir;
 
-/* Opens `dir`, which is made when it does not exist (its parent must), and
- * settles what a crash left behind. Free with opamp_configdir_free.
+/* Opens `dir`, which is made, for the user alone (0700), when it does not exist
+ * (its parent must), and settles what a crash left behind. Free with
+ * opamp_configdir_free.
  * OPAMP_ERR_IO (not a directory, not writable, a mount point, …: opamp_errmsg
  * says which), OPAMP_ERR_BUSY (another process, or another object of this one,
  * has it open), OPAMP_ERR_NOMEM. */
@@ -52,12 +60,34 @@ OPAMP_API void opamp_configdir_free(opamp_configdir *d);
 /* The absolute path of the directory, symbolic links resolved. Borrowed. */
 OPAMP_API const char *opamp_configdir_path(const opamp_configdir *d);
 
+/* Allows the names that `pattern` describes, besides those of the calls before.
+ * Without any call every name is allowed that opamp_configdir_replace can take;
+ * after the first one an offer with any other name is refused whole. In a
+ * pattern `*` stands for any text without a slash, `**` for any text, `?` for
+ * one character but the slash, everything else for itself, in this case of
+ * letters; it has to fit the whole name: "*.yaml" allows "a.yaml" and not
+ * "conf.d/a.yaml", which "conf.d/?*.yaml" and "**.yaml" do. The empty name is
+ * "config" here as well. The pattern is copied. What is shown already is not
+ * looked at. OPAMP_ERR_INVALID: NULL, empty, or absolute. OPAMP_ERR_NOMEM. */
+OPAMP_API opamp_status opamp_configdir_allow(opamp_configdir *d,
+                                             const char *pattern);
+
+/* The permissions of files that replace none (0600), from now on. A new
+ * sub-folder has the same and may be searched by those who may read it: 0640
+ * makes it 0750. Owner and group are those of DIR, as far as the process may
+ * give files away; a group that cannot be had has no rights either.
+ * OPAMP_ERR_INVALID: without 0600, or other bits than 0666. */
+OPAMP_API opamp_status opamp_configdir_set_file_mode(opamp_configdir *d,
+                                                     uint32_t mode);
+
 /* Shows the files of `m`, an AgentRemoteConfig or an AgentConfigMap, and
  * nothing else. Names may have sub-folders ("conf.d/a.yaml"); the empty name
- * becomes "config". A file keeps the permissions of the one it replaces.
+ * becomes "config". A file or sub-folder keeps the owner and the permissions of
+ * the one it replaces, a link excepted; DIR keeps its own.
  * OPAMP_ERR_INVALID, naming the object: an absolute name, a component that is
  * empty, "." or "..", a NUL, more than 255 bytes in a component or 64
- * components, two objects in one place. OPAMP_ERR_IO, OPAMP_ERR_TYPE,
+ * components, a path that is too long, two objects in one place, a name that is
+ * not allowed. OPAMP_ERR_IO, naming the file and why, OPAMP_ERR_TYPE,
  * OPAMP_ERR_NOMEM. After an error the directory is as it was. */
 OPAMP_API opamp_status opamp_configdir_replace(opamp_configdir *d,
                                                const opamp_msg *m);
@@ -75,9 +105,9 @@ OPAMP_API opamp_status opamp_configdir_rollback(opamp_configdir *d);
 OPAMP_API bool opamp_configdir_is_good(const opamp_configdir *d);
 
 /* The files that are there now, whoever wrote them, as an EffectiveConfig that
- * the caller frees with opamp_msg_free. Links to files are followed, links to
- * directories are not; what is no regular file, or has a name that is not
- * UTF-8, is left out. OPAMP_ERR_LIMIT: over 64 MiB, 10,000 files or 64
+ * the caller frees with opamp_msg_free. Links to files are followed when they
+ * belong to the user or to root, links to directories are not; what is no
+ * regular file, or has a name that is not UTF-8, is left out. OPAMP_ERR_LIMIT: over 64 MiB, 10,000 files or 64
  * sub-folders deep. OPAMP_ERR_IO, naming the file, OPAMP_ERR_NOMEM. */
 OPAMP_API opamp_status opamp_configdir_read(opamp_configdir *d,
                                             opamp_msg **out);

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "runtime/confignames.h"
 #include "runtime/configtree.h"
 
 /* Names travel with rename, identities with the directory: `state` names the
@@ -36,6 +37,9 @@ struct opamp_configdir {
   int lock;         /* of the lock in there */
   uint64_t good;    /* inode of the good set, 0: none yet */
   bool is_good;     /* DIR shows it */
+  mode_t mode;      /* of new files */
+  char **allowed;   /* patterns; none: every name */
+  size_t n_allowed;
 };
 
 static opamp_status fail(const opamp_configdir *d, int error,
@@ -45,15 +49,26 @@ static opamp_status fail(const opamp_configdir *d, int error,
                        "%s %s: this file system cannot exchange it for another "
                        "directory (%s); use a new directory below it",
                        what, d->path, strerror(error));
-  return opamp__tree_fail(error, what, d->path);
+  return opamp__name_fail(error, what, d->path);
 }
 
 /* --- what is on the disk -------------------------------------------------- */
 
-static uint64_t inode(int dirfd, const char *name) {
+/* The identity of the directory `name`; 0: there is no such directory, which an
+ * error must not be mistaken for. */
+static opamp_status identify(const opamp_configdir *d, int dirfd,
+                             const char *name, uint64_t *out) {
   struct stat st;
-  if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
-  return S_ISDIR(st.st_mode) ? (uint64_t)st.st_ino : 0;
+  *out = 0;
+  if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return errno == ENOENT ? OPAMP_OK : fail(d, errno, "looking at");
+  if (S_ISDIR(st.st_mode)) *out = (uint64_t)st.st_ino;
+  return OPAMP_OK;
+}
+
+static opamp_status identify_shown(const opamp_configdir *d, uint64_t *out) {
+  opamp_status s = identify(d, d->parent, d->name, out);
+  return s == OPAMP_OK && *out == 0 ? fail(d, ENOTDIR, "opening") : s;
 }
 
 static opamp_status load_state(opamp_configdir *d) {
@@ -61,23 +76,33 @@ static opamp_status load_state(opamp_configdir *d) {
   int fd = openat(d->side, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return errno == ENOENT ? OPAMP_OK : fail(d, errno, "state of");
   ssize_t n = read(fd, text, sizeof text - 1);
+  int error = errno;
   close(fd);
+  if (n < 0) return fail(d, error, "state of");
   /* Anything else than our own line counts as no state: DIR is adopted. */
-  if (n <= 0 || sscanf(text, "good %" SCNu64, &d->good) != 1) d->good = 0;
+  if (sscanf(text, "good %" SCNu64, &d->good) != 1) d->good = 0;
   return OPAMP_OK;
 }
 
-static opamp_status save_state(opamp_configdir *d, uint64_t good) {
+static int write_state(const opamp_configdir *d, uint64_t good) {
   int error = 0;
   int fd = openat(d->side, "state.new",
-                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return fail(d, errno, "state of");
+                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return errno;
   if (dprintf(fd, "good %" PRIu64 "\n", good) < 0 || fsync(fd) != 0)
     error = errno;
   if (close(fd) != 0 && error == 0) error = errno;
   if (error == 0 && renameat(d->side, "state.new", d->side, "state") != 0)
     error = errno;
-  if (error == 0 && fsync(d->side) != 0) error = errno;
+  return error;
+}
+
+static opamp_status save_state(opamp_configdir *d, uint64_t good) {
+  int error = write_state(d, good);
+  if (error == 0 && fsync(d->side) != 0) {
+    error = errno;
+    write_state(d, d->good); /* lest the disk and we disagree for longer */
+  }
   if (error != 0) return fail(d, error, "state of");
   d->good = good;
   return OPAMP_OK;
@@ -86,40 +111,51 @@ static opamp_status save_state(opamp_configdir *d, uint64_t good) {
 /* The set in `good` is no longer needed. The first of all stays for ever: it
  * is the user's, and may be all there is of it. */
 static opamp_status retire(opamp_configdir *d) {
-  if (inode(d->side, "good") == 0) return OPAMP_OK;
+  uint64_t old;
+  opamp_status s = identify(d, d->side, "good", &old);
+  if (s != OPAMP_OK || old == 0) return s;
   if (renameat2(d->side, "good", d->side, "original", RENAME_NOREPLACE) == 0)
     return OPAMP_OK;
   if (errno != EEXIST) return fail(d, errno, "old files of");
   return opamp__tree_remove(d->side, "good");
 }
 
-/* Finds out where things are, and tidies what a crash left. */
-static opamp_status settle(opamp_configdir *d) {
-  opamp_status s = OPAMP_OK;
-  if (mkdirat(d->parent, d->name, 0777) != 0 && errno != EEXIST)
-    return fail(d, errno, "making");
-  uint64_t shown = inode(d->parent, d->name);
-  if (shown == 0) return fail(d, ENOTDIR, "opening");
-  bool kept = d->good != 0 && inode(d->side, "good") == d->good;
-  if (d->good != 0 && !kept && shown != d->good &&
-      inode(d->side, "next") == d->good) {
-    if (renameat(d->side, "next", d->side, "good") != 0)
-      return fail(d, errno, "old files of");
-    kept = true;
-  }
-  if (shown != d->good && !kept) s = save_state(d, shown);
-  d->is_good = shown == d->good;
-  if (s == OPAMP_OK && d->is_good) s = retire(d);
-  if (s == OPAMP_OK) s = opamp__tree_remove(d->side, "next");
-  return s;
+/* Finds the good set when DIR, the directory `shown`, is not it. One that
+ * cannot be found has been replaced by somebody, whose set is good then. */
+static opamp_status find_good(opamp_configdir *d, uint64_t shown) {
+  uint64_t good, next;
+  opamp_status s = identify(d, d->side, "good", &good);
+  if (s == OPAMP_OK) s = identify(d, d->side, "next", &next);
+  if (s != OPAMP_OK || (d->good != 0 && good == d->good)) return s;
+  if (d->good == 0 || next != d->good) return save_state(d, shown);
+  return renameat(d->side, "next", d->side, "good") == 0
+             ? OPAMP_OK
+             : fail(d, errno, "old files of");
 }
 
-/* settle() after a step that may have failed, whose result counts more. */
+/* Finds out where things are, and tidies what a crash left. */
+static opamp_status settle(opamp_configdir *d) {
+  uint64_t shown;
+  if (mkdirat(d->parent, d->name, 0700) != 0 && errno != EEXIST)
+    return fail(d, errno, "making");
+  if (unlinkat(d->side, "state.new", 0) != 0 && errno != ENOENT)
+    return fail(d, errno, "state of");
+  opamp_status s = identify_shown(d, &shown);
+  if (s != OPAMP_OK) return s;
+  d->is_good = shown == d->good;
+  if (!d->is_good) s = find_good(d, shown);
+  if (s != OPAMP_OK) return s;
+  d->is_good = shown == d->good;
+  if (d->is_good) s = retire(d);
+  return s == OPAMP_OK ? opamp__tree_remove(d->side, "next") : s;
+}
+
+/* Tidies after a step, whose result it returns: it is done or not done, and
+ * what could not be tidied up is once more before the next one. */
 static opamp_status settled(opamp_configdir *d, opamp_status s) {
-  if (s == OPAMP_OK) return settle(d);
-  char *text = opamp__strndup(opamp_errmsg(), strlen(opamp_errmsg()));
-  if (settle(d) != OPAMP_OK && text != NULL) opamp__fail(s, "%s", text);
-  opamp__free(text);
+  char text[512];
+  snprintf(text, sizeof text, "%s", opamp_errmsg());
+  if (settle(d) != OPAMP_OK && s != OPAMP_OK) opamp__fail(s, "%s", text);
   return s;
 }
 
@@ -127,10 +163,11 @@ static opamp_status settled(opamp_configdir *d, opamp_status s) {
 
 static opamp_status open_parent(opamp_configdir *d, const char *dir) {
   struct statx stx;
-  if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-    return opamp__tree_fail(errno, "making", dir);
+  uint64_t shown;
+  if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+    return opamp__name_fail(errno, "making", dir);
   char *real = realpath(dir, NULL);
-  if (real == NULL) return opamp__tree_fail(errno, "opening", dir);
+  if (real == NULL) return opamp__name_fail(errno, "opening", dir);
   d->path = opamp__strndup(real, strlen(real));
   free(real);
   if (d->path == NULL) return opamp__nomem();
@@ -146,7 +183,8 @@ static opamp_status open_parent(opamp_configdir *d, const char *dir) {
       open(slash > d->path ? d->path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   *slash = '/';
   if (d->parent < 0) return fail(d, errno, "opening the parent of");
-  if (inode(d->parent, d->name) == 0) return fail(d, ENOTDIR, "opening");
+  opamp_status s = identify_shown(d, &shown);
+  if (s != OPAMP_OK) return s;
   if (statx(d->parent, d->name, AT_SYMLINK_NOFOLLOW, STATX_INO, &stx) == 0 &&
       (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)
     return opamp__fail(OPAMP_ERR_IO,
@@ -173,8 +211,12 @@ static opamp_status open_side(opamp_configdir *d) {
   if (fstat(d->side, &side) != 0 ||
       fstatat(d->parent, d->name, &dir, AT_SYMLINK_NOFOLLOW) != 0)
     return fail(d, errno, "opening");
-  if (side.st_uid != geteuid() && side.st_uid != dir.st_uid)
-    return fail(d, EPERM, "opening the files beside");
+  if ((side.st_uid != geteuid() && side.st_uid != dir.st_uid) ||
+      (side.st_mode & 022) != 0)
+    return opamp__fail(OPAMP_ERR_IO,
+                       "%s: %s beside it belongs to another user, or others "
+                       "may write to it",
+                       d->path, name);
   d->lock =
       openat(d->side, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (d->lock < 0) return fail(d, errno, "locking");
@@ -205,6 +247,7 @@ opamp_status opamp_configdir_open(opamp_configdir **out, const char *dir) {
   opamp_configdir *d = opamp__calloc(1, sizeof *d);
   if (d == NULL) return opamp__nomem();
   d->parent = d->side = d->lock = -1;
+  d->mode = 0600;
   opamp_status s = open_parent(d, dir);
   if (s == OPAMP_OK) s = open_side(d);
   if (s == OPAMP_OK) s = probe(d);
@@ -222,6 +265,8 @@ void opamp_configdir_free(opamp_configdir *d) {
   if (d->lock >= 0) close(d->lock);
   if (d->side >= 0) close(d->side);
   if (d->parent >= 0) close(d->parent);
+  for (size_t i = 0; i < d->n_allowed; i++) opamp__free(d->allowed[i]);
+  opamp__free(d->allowed);
   opamp__free(d->path);
   opamp__free(d);
 }
@@ -234,78 +279,152 @@ bool opamp_configdir_is_good(const opamp_configdir *d) {
   return d->is_good;
 }
 
-/* --- replacing ------------------------------------------------------------ */
+/* --- what may be offered, and what it becomes ------------------------------ */
 
-/* Writes `map` to `next`, with the permissions of what it will replace. */
-static opamp_status prepare(opamp_configdir *d, const opamp_msg *map) {
-  struct stat st;
-  opamp_status s;
-  int next = -1;
-  int like = openat(d->parent, d->name,
-                    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (like < 0 || fstat(like, &st) != 0 ||
-      mkdirat(d->side, "next", 0700) != 0 ||
-      (next = openat(d->side, "next", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) <
-          0) {
-    s = fail(d, errno, "writing");
-    goto done;
+opamp_status opamp_configdir_allow(opamp_configdir *d, const char *pattern) {
+  if (pattern == NULL || *pattern == '\0' || *pattern == '/')
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "pattern \"%s\": no name of an object can match it",
+                       pattern != NULL ? pattern : "");
+  char **more =
+      opamp__realloc(d->allowed, (d->n_allowed + 1) * sizeof *d->allowed);
+  if (more == NULL) return opamp__nomem();
+  d->allowed = more;
+  char *copy = opamp__strndup(pattern, strlen(pattern));
+  if (copy == NULL) return opamp__nomem();
+  d->allowed[d->n_allowed++] = copy;
+  return OPAMP_OK;
+}
+
+opamp_status opamp_configdir_set_file_mode(opamp_configdir *d, uint32_t mode) {
+  if ((mode & ~(uint32_t)0666) != 0 || (mode & 0600) != 0600)
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "file mode %04" PRIo32
+                       ": not between 0600 and 0666, "
+                       "read and write only",
+                       mode);
+  d->mode = (mode_t)mode;
+  return OPAMP_OK;
+}
+
+static bool is_allowed(const opamp_configdir *d, const char *path) {
+  for (size_t i = 0; i < d->n_allowed; i++)
+    if (opamp__name_matches(d->allowed[i], path)) return true;
+  return d->n_allowed == 0;
+}
+
+/* All names first: a set that is refused is not even begun. */
+static opamp_status check_names(const opamp_configdir *d,
+                                const opamp_msg *map) {
+  const int field = OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP;
+  const size_t room = PATH_MAX - 2; /* for a slash and the NUL */
+  opamp_status s = OPAMP_OK;
+  for (size_t i = 0; s == OPAMP_OK && i < opamp_msg_count(map, field); i++) {
+    opamp_str name = opamp_msg_key(map, field, i);
+    const char *path;
+    s = opamp__name_path(name, &path);
+    if (s != OPAMP_OK) break;
+    if (strlen(d->path) + strlen(path) > room)
+      s = opamp__name_refuse(name, "the path is too long");
+    else if (!is_allowed(d, path))
+      s = opamp__name_refuse(name, "a name that is not allowed here");
   }
-  s = opamp__tree_write(next, map, like);
-  if (s != OPAMP_OK) goto done;
-  int error = opamp__tree_permit(next, &st);
-  if (error == 0 && (fsync(next) != 0 || fsync(d->side) != 0)) error = errno;
-  if (error != 0) s = fail(d, error, "writing");
-done:
-  if (next >= 0) close(next);
-  if (like >= 0) close(like);
   return s;
 }
 
-/* The instant: DIR and `from` in the directory beside it change places. */
-static opamp_status exchange(opamp_configdir *d, const char *from) {
+/* --- replacing ------------------------------------------------------------ */
+
+/* A failure in the tree, whose texts know the path below the directory only. */
+static opamp_status fail_below(const opamp_configdir *d, opamp_status s) {
+  if (s != OPAMP_ERR_IO) return s;
+  return opamp__fail(s, "%s: %s", d->path, opamp_errmsg());
+}
+
+/* Writes `map` to `next`, with the permissions of what it will replace. */
+static opamp_status prepare(opamp_configdir *d, const opamp_msg *map) {
+  opamp_status s;
+  opamp__tree_style style = {.mode = d->mode};
+  const int folder = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+  int next = -1;
+  style.like = openat(d->parent, d->name, folder);
+  if (style.like < 0 || mkdirat(d->side, "next", 0700) != 0 ||
+      (next = openat(d->side, "next", folder)) < 0) {
+    s = fail(d, errno, "writing");
+    goto done;
+  }
+  s = fail_below(d, opamp__tree_write(next, map, &style));
+  if (s == OPAMP_OK && fsync(d->side) != 0) s = fail(d, errno, "writing");
+done:
+  if (next >= 0) close(next);
+  if (style.like >= 0) close(style.like);
+  return s;
+}
+
+/* The instant: DIR, which is the directory `shown`, and `from` in the directory
+ * beside it change places. */
+static opamp_status exchange(opamp_configdir *d, const char *from,
+                             uint64_t shown) {
+  uint64_t old;
   if (renameat2(d->side, from, d->parent, d->name, RENAME_EXCHANGE) != 0)
     return fail(d, errno, "replacing");
-  if (fsync(d->parent) == 0 && fsync(d->side) == 0) return OPAMP_OK;
-  /* Nobody knows what the disk has now; at least the callers' view is that of
-   * a failure. */
-  int error = errno;
-  renameat2(d->side, from, d->parent, d->name, RENAME_EXCHANGE);
-  return fail(d, error, "replacing");
+  opamp_status s = identify(d, d->side, from, &old);
+  /* What somebody put there meanwhile is not ours to remove. */
+  if (s == OPAMP_OK && old != shown)
+    s = opamp__fail(OPAMP_ERR_IO, "%s was replaced by somebody else meanwhile",
+                    d->path);
+  if (s == OPAMP_OK && (fsync(d->parent) != 0 || fsync(d->side) != 0))
+    s = fail(d, errno, "replacing");
+  /* After a failed fsync nobody knows what the disk has; at least the callers'
+   * view is that of a failure. */
+  if (s != OPAMP_OK)
+    renameat2(d->side, from, d->parent, d->name, RENAME_EXCHANGE);
+  return s;
 }
 
 opamp_status opamp_configdir_replace(opamp_configdir *d, const opamp_msg *m) {
   opamp_status s;
+  uint64_t shown;
   if (m != NULL && opamp_msg_type(m) == OPAMP_MSG_AGENT_REMOTE_CONFIG)
     m = opamp_msg_sub(m, OPAMP_AGENT_REMOTE_CONFIG_CONFIG, 0);
   else if (m == NULL || opamp_msg_type(m) != OPAMP_MSG_AGENT_CONFIG_MAP)
     return opamp__fail(OPAMP_ERR_TYPE,
                        "a configuration directory takes an "
                        "AgentRemoteConfig or an AgentConfigMap");
-  s = settle(d);
-  if (s == OPAMP_OK) s = prepare(d, m);
-  if (s == OPAMP_OK) s = exchange(d, "next");
+  s = check_names(d, m);
+  if (s == OPAMP_OK) s = settle(d);
+  if (s == OPAMP_OK) s = identify_shown(d, &shown);
+  if (s != OPAMP_OK) return s;
+  s = prepare(d, m);
+  if (s == OPAMP_OK) s = exchange(d, "next", shown);
+  if (s == OPAMP_OK) d->is_good = false;
   /* `next` is now the old set: the good one, to be kept, or one that never was
    * good; after a failure it is a part of the new one. */
   return settled(d, s);
 }
 
 opamp_status opamp_configdir_commit(opamp_configdir *d) {
+  uint64_t shown;
   opamp_status s = settle(d);
   if (s != OPAMP_OK || d->is_good) return s;
-  s = save_state(d, inode(d->parent, d->name));
-  if (s != OPAMP_OK) return s;
-  d->is_good = true;
-  return retire(d);
+  s = identify_shown(d, &shown);
+  if (s == OPAMP_OK) s = save_state(d, shown);
+  if (s == OPAMP_OK) d->is_good = true;
+  return settled(d, s);
 }
 
 opamp_status opamp_configdir_rollback(opamp_configdir *d) {
+  uint64_t shown;
   opamp_status s = settle(d);
   if (s != OPAMP_OK || d->is_good) return s;
+  s = identify_shown(d, &shown);
+  if (s != OPAMP_OK) return s;
   /* Under the name `next`, so that the refused set is garbage, and not taken
    * for an old good one, from the instant on at which it is no longer shown. */
   if (renameat(d->side, "good", d->side, "next") != 0)
     return fail(d, errno, "restoring");
-  return settled(d, exchange(d, "next"));
+  s = exchange(d, "next", shown);
+  if (s == OPAMP_OK) d->is_good = true;
+  return settled(d, s);
 }
 
 opamp_status opamp_configdir_read(opamp_configdir *d, opamp_msg **out) {
@@ -317,7 +436,7 @@ opamp_status opamp_configdir_read(opamp_configdir *d, opamp_msg **out) {
   opamp_status s = opamp_msg_new(&m, OPAMP_MSG_EFFECTIVE_CONFIG);
   if (s == OPAMP_OK)
     s = opamp_msg_add(&map, m, OPAMP_EFFECTIVE_CONFIG_CONFIG_MAP);
-  if (s == OPAMP_OK) s = opamp__tree_read(fd, map);
+  if (s == OPAMP_OK) s = fail_below(d, opamp__tree_read(fd, map));
   close(fd);
   if (s == OPAMP_OK)
     *out = m;

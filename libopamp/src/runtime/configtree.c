@@ -4,100 +4,77 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "runtime/confignames.h"
 
-enum { DEPTH_MAX = 64, FILES_MAX = 10000, COMPONENT_MAX = 255 };
+enum { DEPTH_MAX = 64, FILES_MAX = 10000 };
 static const size_t BYTES_MAX = (size_t)64 << 20;
 
-/* A name as an error text may hold it: short, printable, whole characters. */
-enum { SHOWN = 120 };
-
-static const char *shown(opamp_str name, char buf[SHOWN + 4]) {
-  size_t n = name.len < SHOWN ? name.len : SHOWN;
-  while (n < name.len && n > 0 && ((uint8_t)name.ptr[n] & 0xC0) == 0x80) n--;
-  for (size_t i = 0; i < n; i++) {
-    uint8_t c = (uint8_t)name.ptr[i];
-    buf[i] = c < 0x20 || c == 0x7F ? '?' : name.ptr[i];
-  }
-  strcpy(buf + n, n < name.len ? "..." : "");
-  return opamp__utf8_valid((const uint8_t *)buf, strlen(buf)) ? buf : "?";
-}
-
-opamp_status opamp__tree_fail(int error, const char *what, const char *name) {
-  char buf[SHOWN + 4];
-  return opamp__fail(error == ENOMEM ? OPAMP_ERR_NOMEM : OPAMP_ERR_IO,
-                     "%s %s: %s", what, shown(opamp__str(name), buf),
-                     strerror(error));
-}
-
-/* --- names ---------------------------------------------------------------- */
-
-static opamp_status bad_name(opamp_str name, const char *why) {
-  char buf[SHOWN + 4];
-  return opamp__fail(OPAMP_ERR_INVALID, "configuration object \"%s\": %s",
-                     shown(name, buf), why);
-}
-
-static const char *bad_component(const char *c, size_t n) {
-  if (n == 0) return "empty path component";
-  if (n > COMPONENT_MAX) return "path component longer than 255 bytes";
-  if (n == 2 && memcmp(c, "..", 2) == 0) return "\"..\" in the path";
-  if (n == 1 && *c == '.') return "\".\" in the path";
-  return NULL;
-}
-
-opamp_status opamp__tree_path(opamp_str name, const char **out) {
-  size_t depth = 0;
-  *out = "config";
-  if (name.len == 0) return OPAMP_OK;
-  if (memchr(name.ptr, '\0', name.len) != NULL)
-    return bad_name(name, "NUL in the name");
-  if (name.ptr[0] == '/') return bad_name(name, "absolute path");
-  for (const char *c = name.ptr, *end = name.ptr + name.len; c <= end;) {
-    const char *slash = memchr(c, '/', (size_t)(end - c));
-    const char *stop = slash != NULL ? slash : end;
-    const char *why = bad_component(c, (size_t)(stop - c));
-    if (why != NULL) return bad_name(name, why);
-    if (++depth > DEPTH_MAX) return bad_name(name, "more than 64 components");
-    c = stop + 1;
-  }
-  *out = name.ptr;
-  return OPAMP_OK;
-}
+enum { FOLDER = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
 /* --- writing -------------------------------------------------------------- */
 
-/* Calls `each` with every folder of `path`, the outermost first. */
-static int for_folders(int dirfd, const char *path,
-                       int (*each)(int dirfd, const char *folder)) {
-  char *copy = opamp__strndup(path, strlen(path));
-  int error = copy == NULL ? ENOMEM : 0;
-  for (char *s = copy; error == 0 && (s = strchr(s, '/')) != NULL; s++) {
-    *s = '\0';
-    error = each(dirfd, copy);
-    *s = '/';
+typedef struct writer {
+  const opamp__tree_style *style;
+  struct stat root; /* of style->like: whose owner and group new things get */
+} writer;
+
+/* The first component of `*path`, which moves behind it; NULL: it was the last
+ * one and is still there. */
+static const char *next_folder(const char **path, char buf[NAME_MAX + 1]) {
+  const char *slash = strchr(*path, '/');
+  if (slash == NULL) return NULL;
+  size_t n = (size_t)(slash - *path);
+  memcpy(buf, *path, n);
+  buf[n] = '\0';
+  *path = slash + 1;
+  return buf;
+}
+
+static void close_unless(int fd, int borrowed) {
+  if (fd >= 0 && fd != borrowed) close(fd);
+}
+
+static int permit(int fd, const struct stat *owner, mode_t mode) {
+  /* Only root may give files away; without that the group may still do, and
+   * without that no other group shall have its rights. EINVAL: an owner that
+   * this user namespace does not know. */
+  if (fchown(fd, owner->st_uid, owner->st_gid) != 0 &&
+      fchown(fd, (uid_t)-1, owner->st_gid) != 0) {
+    if (errno != EPERM && errno != EINVAL) return errno;
+    mode &= ~(mode_t)070;
   }
-  opamp__free(copy);
-  return error;
+  return fchmod(fd, mode) == 0 ? 0 : errno;
 }
 
-static int make_folder(int dirfd, const char *folder) {
-  return mkdirat(dirfd, folder, 0777) == 0 || errno == EEXIST ? 0 : errno;
+/* A set-uid bit must not change hands, so no such bit is kept; a folder that
+ * its owner cannot write to could not be moved or removed. */
+static int permit_folder(const writer *w, int fd, int like) {
+  struct stat st;
+  mode_t mode = w->style->mode;
+  if (like >= 0 && fstat(like, &st) == 0)
+    return permit(fd, &st, (st.st_mode & 0777) | 0700);
+  return permit(fd, &w->root, mode | (mode & 0444) >> 2);
 }
 
-static int sync_folder(int dirfd, const char *folder) {
-  int fd = openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int error = fd < 0 || fsync(fd) != 0 ? errno : 0;
-  if (fd >= 0) close(fd);
-  return error;
+/* Moves `*dir` to its folder `name`, made when it is not there, and `*like` to
+ * the old tree's, if there is one. */
+static int enter(const writer *w, int *dir, int *like, const char *name) {
+  bool made = mkdirat(*dir, name, 0700) == 0;
+  if (!made && errno != EEXIST) return errno;
+  int sub = openat(*dir, name, O_RDONLY | FOLDER);
+  if (sub < 0) return errno;
+  *dir = sub;
+  *like = *like < 0 ? -1 : openat(*like, name, O_PATH | FOLDER);
+  return made ? permit_folder(w, sub, *like) : 0;
 }
 
 static int write_all(int fd, opamp_bytes body) {
@@ -111,63 +88,90 @@ static int write_all(int fd, opamp_bytes body) {
   return 0;
 }
 
-int opamp__tree_permit(int fd, const struct stat *st) {
-  /* Only root may give files away; without that the group may still do. A
-   * set-uid bit must not change hands, so no such bit is kept. */
-  if (fchown(fd, st->st_uid, st->st_gid) != 0 &&
-      fchown(fd, (uid_t)-1, st->st_gid) != 0 && errno != EPERM)
-    return errno;
-  return fchmod(fd, st->st_mode & 0777) == 0 ? 0 : errno;
-}
-
-static int write_file(int dirfd, const char *path, opamp_bytes body, int like) {
+static int write_file(const writer *w, int dir, int like, const char *name,
+                      opamp_bytes body) {
   struct stat st;
-  int error = 0;
-  int fd = openat(dirfd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  int error;
+  int fd = openat(dir, name,
+                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
-  if (like >= 0 && fstatat(like, path, &st, 0) == 0 && S_ISREG(st.st_mode))
-    error = opamp__tree_permit(fd, &st);
+  if (like >= 0 && fstatat(like, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+      S_ISREG(st.st_mode))
+    error = permit(fd, &st, st.st_mode & 0777);
+  else
+    error = permit(fd, &w->root, w->style->mode);
   if (error == 0) error = write_all(fd, body);
   if (error == 0 && fsync(fd) != 0) error = errno;
   if (close(fd) != 0 && error == 0) error = errno;
   return error;
 }
 
-static opamp_status write_object(int dirfd, const opamp_msg *map, size_t i,
-                                 int like) {
+static int write_path(const writer *w, int dirfd, const char *path,
+                      opamp_bytes body) {
+  char name[NAME_MAX + 1];
+  int dir = dirfd, like = w->style->like, error = 0;
+  while (error == 0 && next_folder(&path, name) != NULL) {
+    int outer = dir, old = like;
+    error = enter(w, &dir, &like, name);
+    if (dir != outer) close_unless(outer, dirfd);
+    if (like != old) close_unless(old, w->style->like);
+  }
+  if (error == 0) error = write_file(w, dir, like, path, body);
+  close_unless(like, w->style->like);
+  close_unless(dir, dirfd);
+  return error;
+}
+
+/* The entries of the folders on the way to `path` are on the disk. */
+static int sync_path(int dirfd, const char *path) {
+  char name[NAME_MAX + 1];
+  int dir = dirfd, error = 0;
+  while (error == 0 && next_folder(&path, name) != NULL) {
+    int sub = openat(dir, name, O_RDONLY | FOLDER);
+    if (sub < 0 || fsync(sub) != 0) error = errno;
+    close_unless(dir, dirfd);
+    dir = sub;
+  }
+  close_unless(dir, dirfd);
+  return error;
+}
+
+static opamp_status write_object(const writer *w, int dirfd,
+                                 const opamp_msg *map, size_t i) {
   const int field = OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP;
   opamp_str name = opamp_msg_key(map, field, i);
   opamp_bytes body = opamp_msg_bytes(opamp_msg_sub(map, field, i),
                                      OPAMP_AGENT_CONFIG_OBJECT_BODY, 0);
   const char *path;
-  opamp_status s = opamp__tree_path(name, &path);
+  opamp_status s = opamp__name_path(name, &path);
   if (s != OPAMP_OK) return s;
-  int error = for_folders(dirfd, path, make_folder);
-  if (error == 0) error = write_file(dirfd, path, body, like);
-  if (error == EEXIST || error == ENOTDIR || error == EISDIR)
-    return bad_name(name, "another object has this place");
-  if (error == ENAMETOOLONG) return bad_name(name, "the path is too long");
-  return error == 0 ? OPAMP_OK : opamp__tree_fail(error, "writing", path);
+  int error = write_path(w, dirfd, path, body);
+  if (error == EEXIST || error == ENOTDIR)
+    return opamp__name_refuse(name, "another object has this place");
+  if (error == ENAMETOOLONG)
+    return opamp__name_refuse(name, "too long for this file system");
+  return error == 0 ? OPAMP_OK : opamp__name_fail(error, "writing", path);
 }
 
-opamp_status opamp__tree_write(int dirfd, const opamp_msg *map, int like) {
+opamp_status opamp__tree_write(int dirfd, const opamp_msg *map,
+                               const opamp__tree_style *style) {
   const int field = OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP;
-  size_t n = opamp_msg_count(map, field);
+  writer w = {.style = style};
   const char *path;
   opamp_status s = OPAMP_OK;
-  /* All names first: a refused set is not even begun. */
-  for (size_t i = 0; s == OPAMP_OK && i < n; i++)
-    s = opamp__tree_path(opamp_msg_key(map, field, i), &path);
-  for (size_t i = 0; s == OPAMP_OK && i < n; i++)
-    s = write_object(dirfd, map, i, like);
-  for (size_t i = 0; s == OPAMP_OK && i < n; i++) {
-    opamp__tree_path(opamp_msg_key(map, field, i), &path);
-    int error = for_folders(dirfd, path, sync_folder);
-    if (error != 0) s = opamp__tree_fail(error, "writing", path);
+  int error = fstat(style->like, &w.root) != 0 ? errno : 0;
+  if (error == 0) error = permit_folder(&w, dirfd, style->like);
+  for (size_t i = 0; error == 0 && i < opamp_msg_count(map, field); i++) {
+    s = write_object(&w, dirfd, map, i);
+    if (s != OPAMP_OK) return s;
   }
-  if (s == OPAMP_OK && fsync(dirfd) != 0)
-    s = opamp__tree_fail(errno, "writing", "the directory");
-  return s;
+  for (size_t i = 0; error == 0 && i < opamp_msg_count(map, field); i++) {
+    s = opamp__name_path(opamp_msg_key(map, field, i), &path);
+    if (s == OPAMP_OK) error = sync_path(dirfd, path);
+    if (s != OPAMP_OK || error != 0) break;
+  }
+  if (error == 0 && fsync(dirfd) != 0) error = errno;
+  return error == 0 ? s : opamp__name_fail(error, "writing", "the directory");
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -196,7 +200,7 @@ static opamp_status read_body(reader *r, int fd, const char *path) {
     n = read(fd, body.ptr + body.len, body.cap - body.len);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
-      s = opamp__tree_fail(errno, "reading", path);
+      s = opamp__name_fail(errno, "reading", path);
       goto done;
     }
     if (n == 0) break;
@@ -218,25 +222,63 @@ done:
 
 static opamp_status read_folder(reader *r, int fd, int depth);
 
-/* The entry `name` of the folder `dirfd`. What vanished since it was listed is
- * left out. */
+/* Opens what the link `name` points at. A link is worth what its owner is: it
+ * must not make a privileged process show a file that its owner cannot read. */
+static int open_link(int dirfd, const char *name) {
+  char target[PATH_MAX];
+  struct stat st;
+  int fd = -1, error = ENOENT;
+  int link = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (link >= 0 && fstat(link, &st) == 0 && S_ISLNK(st.st_mode) &&
+      (st.st_uid == geteuid() || st.st_uid == 0)) {
+    ssize_t n = readlinkat(link, "", target, sizeof target - 1);
+    target[n > 0 ? n : 0] = '\0';
+    fd = openat(dirfd, target, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    error = errno;
+  }
+  if (link >= 0) close(link);
+  errno = error;
+  return fd;
+}
+
+/* Opens an entry that is to be read, *st: what it is. -1 with ENOENT: it is
+ * left out, or has vanished since it was listed. */
+static int open_entry(int dirfd, const char *name, struct stat *st) {
+  int fd = -1;
+  if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) != 0) return -1;
+  bool link = S_ISLNK(st->st_mode);
+  /* Asked before as well as after: to open a device may do something. */
+  if (link && fstatat(dirfd, name, st, 0) != 0) goto left_out;
+  if (!S_ISREG(st->st_mode) && (link || !S_ISDIR(st->st_mode))) goto left_out;
+  fd = link ? open_link(dirfd, name)
+            : openat(dirfd, name,
+                     O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) {
+    if (errno == ELOOP) errno = ENOENT;
+    return -1;
+  }
+  if (fstat(fd, st) == 0 &&
+      (S_ISREG(st->st_mode) || (!link && S_ISDIR(st->st_mode))))
+    return fd;
+left_out:
+  if (fd >= 0) close(fd);
+  errno = ENOENT;
+  return -1;
+}
+
 static opamp_status read_entry(reader *r, int dirfd, const char *name,
                                int depth) {
   struct stat st;
   opamp_status s = OPAMP_OK;
   const char *path = (const char *)r->path.ptr;
-  if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return OPAMP_OK;
-  bool link = S_ISLNK(st.st_mode);
-  if (link && fstatat(dirfd, name, &st, 0) != 0) return OPAMP_OK;
-  bool folder = S_ISDIR(st.st_mode);
-  if (folder ? link : !S_ISREG(st.st_mode)) return OPAMP_OK;
-  int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = open_entry(dirfd, name, &st);
   if (fd < 0 && errno == ENOENT) return OPAMP_OK;
-  if (fd < 0) return opamp__tree_fail(errno, "reading", path);
-  if (folder)
-    return depth < DEPTH_MAX ? read_folder(r, fd, depth + 1)
-                             : (close(fd), over("nested too deeply"));
-  if (!opamp__utf8_valid(r->path.ptr, strlen(path)))
+  if (fd < 0) return opamp__name_fail(errno, "reading", path);
+  if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
+    return read_folder(r, fd, depth + 1);
+  if (S_ISDIR(st.st_mode))
+    s = over("nested too deeply");
+  else if (!opamp__utf8_valid(r->path.ptr, strlen(path)))
     s = OPAMP_OK;
   else if (++r->files > FILES_MAX)
     s = over("more than 10,000 files");
@@ -275,7 +317,7 @@ static opamp_status read_folder(reader *r, int fd, int depth) {
 opamp_status opamp__tree_read(int dirfd, opamp_msg *map) {
   reader r = {map, {0}, 0, 0};
   int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return opamp__tree_fail(errno, "reading", "the directory");
+  if (fd < 0) return opamp__name_fail(errno, "reading", "the directory");
   opamp_status s = read_folder(&r, fd, 1);
   opamp__buf_free(&r.path);
   return s;
@@ -300,18 +342,34 @@ static int remove_content(int fd, int depth) {
   return error;
 }
 
+/* A folder that somebody mounted something on is not ours to empty. */
+static bool is_mounted(int fd) {
+  struct statx stx;
+  return statx(fd, "", AT_EMPTY_PATH, STATX_MODE, &stx) == 0 &&
+         (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 static int remove_at(int dirfd, const char *name, int depth) {
+  struct stat st;
   if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT) return 0;
   if (errno != EISDIR && errno != EPERM) return errno;
-  if (depth > 2 * DEPTH_MAX) return ELOOP;
-  int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  int fd = openat(dirfd, name, O_RDONLY | FOLDER);
   if (fd < 0) return errno;
-  int error = remove_content(fd, depth);
+  int error = depth > 2 * DEPTH_MAX ? ELOOP : is_mounted(fd) ? EBUSY : 0;
+  /* A read-only folder cannot be emptied, but its owner can change that. */
+  if (error == 0 && fstat(fd, &st) == 0 && (st.st_mode & 0300) != 0300 &&
+      fchmod(fd, 0700) != 0)
+    error = errno;
+  if (error != 0) {
+    close(fd);
+    return error;
+  }
+  error = remove_content(fd, depth);
   if (error != 0) return error;
   return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0 : errno;
 }
 
 opamp_status opamp__tree_remove(int dirfd, const char *name) {
   int error = remove_at(dirfd, name, 0);
-  return error == 0 ? OPAMP_OK : opamp__tree_fail(error, "removing", name);
+  return error == 0 ? OPAMP_OK : opamp__name_fail(error, "removing", name);
 }

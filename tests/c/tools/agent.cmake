@@ -1,13 +1,21 @@
 # opamp-agent: its parts, and itself from outside by its contract.
-foreach(unit cli child attributes configdir)
+foreach(unit cli child attributes)
   opamp_test(agent_${unit} SOURCES agent_${unit}.c
     LIBRARIES agent_parts LABELS tools)
 endforeach()
 
-# Reaches the hook of the heap, so it links the layers.
-opamp_test(agent_configdir_nomem SOURCES agent_configdir_nomem.c
-  LAYERS runtime core transport wire base
-  LIBRARIES ${OPAMP_WIRE_LIBS} ${OPAMP_NET_LIBS} LABELS tools)
+# opamp/configdir.h, which it stands on.
+foreach(unit configdir configdir_names configdir_place configdir_crash
+    configdir_errors configdir_nomem)
+  opamp_test(agent_${unit} SOURCES agent_${unit}.c agent_configdir_rig.c
+    LAYERS runtime core transport wire base
+    LIBRARIES ${OPAMP_WIRE_LIBS} ${OPAMP_NET_LIBS} LABELS tools)
+endforeach()
+# The system calls whose failure is tried.
+foreach(call openat mkdirat renameat renameat2 unlinkat fsync fchown fchmod
+    write close fstatat)
+  target_link_options(test_agent_configdir_errors PRIVATE -Wl,--wrap=${call})
+endforeach()
 
 add_test(NAME agent_contract COMMAND Python3::Interpreter
   ${CMAKE_CURRENT_SOURCE_DIR}/agent_contract.py $<TARGET_FILE:opamp-agent>
