@@ -9,6 +9,7 @@
 #include "base/uuid.h"
 #include "opamp/fields.h"
 #include "runtime/snapshot.h"
+#include "transport/transport.h"
 
 opamp_status opamp_options_new(opamp_options **out) {
   opamp_options *o = opamp__calloc(1, sizeof *o);
@@ -96,7 +97,11 @@ static opamp_status set_url(opamp_options *o, const char *value) {
   opamp__snapshot *s;
   if (value != NULL) {
     opamp_status status = opamp__url_parse(&url, opamp__str(value));
-    if (status != OPAMP_OK) return status;
+    if (status == OPAMP_OK && url.websocket) status = opamp__ws_supported();
+    if (status != OPAMP_OK) {
+      opamp__url_free(&url);
+      return status;
+    }
   }
   s = edit(o);
   if (s == NULL) {

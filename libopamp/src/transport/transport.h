@@ -115,6 +115,9 @@ typedef struct opamp__conn_ops {
   void (*abort)(opamp__conn *c);
 } opamp__conn_ops;
 
+/* OPAMP_ERR_UNSUPPORTED in a build without WebSocket. */
+opamp_status opamp__ws_supported(void);
+
 /* SHA-256, for hashes that the protocol leaves to the agent. */
 void opamp__sha256(opamp_bytes in, uint8_t out[32]);
 /* Random bytes from the operating system; false when there are none. */

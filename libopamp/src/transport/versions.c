@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <curl/curl.h>
-#include <libwebsockets.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "transport/transport.h"
+#include "transport/internal.h"
 
 void opamp__transport_versions(char *out, size_t size) {
-  const char *lws = lws_get_library_version(); /* "4.1.6-<commit or nothing>" */
-  snprintf(out, size, "libcurl %s, libwebsockets %.*s, OpenSSL %s",
-           curl_version_info(CURLVERSION_NOW)->version, (int)strcspn(lws, "-"),
-           lws, OpenSSL_version(OPENSSL_VERSION_STRING));
+  char ws[64];
+  opamp__ws_version(ws, sizeof ws);
+  snprintf(out, size, "libcurl %s, %s, OpenSSL %s",
+           curl_version_info(CURLVERSION_NOW)->version, ws,
+           OpenSSL_version(OPENSSL_VERSION_STRING));
 }
