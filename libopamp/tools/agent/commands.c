@@ -314,10 +314,8 @@ static opamp_status run_batch(call *c) {
 
 /* --- one line ------------------------------------------------------------- */
 
-static void print_result(agent *a, const json_t *args, call *c,
-                         opamp_status s) {
+static void print_result(agent *a, json_t *id, call *c, opamp_status s) {
   json_t *line = out_new(a, "result");
-  json_t *id = json_object_get(args, "id");
   json_object_set_new(line, "id", id != NULL ? json_incref(id) : json_null());
   json_object_set_new(line, "ok", json_boolean(s == OPAMP_OK));
   if (s != OPAMP_OK) {
@@ -334,14 +332,18 @@ static void print_result(agent *a, const json_t *args, call *c,
 void command_run(agent *a, const char *line, size_t len) {
   call c = {.a = a, .declared = a->declared};
   opamp_status s = OPAMP_ERR_INVALID;
-  json_t *args = NULL;
-  if (line == NULL)
+  json_t *args = NULL, *id = NULL;
+  if (line == NULL) {
     arg_fail(&c, "line", "too long");
-  else
+  } else {
     args = tool_line_parse(line, len, c.err, sizeof c.err);
+    id = args != NULL ? json_incref(json_object_get(args, "id"))
+                      : tool_line_id(line, len);
+  }
   c.args = args;
   if (args != NULL && check(&c)) s = c.command->run(&c);
-  print_result(a, args, &c, s);
+  print_result(a, id, &c, s);
   call_free(&c);
+  json_decref(id);
   json_decref(args);
 }

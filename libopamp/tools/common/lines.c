@@ -105,3 +105,10 @@ json_t *tool_line_parse(const char *line, size_t len, char *err,
   }
   return j;
 }
+
+json_t *tool_line_id(const char *line, size_t len) {
+  json_t *j = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
+  json_t *id = json_incref(json_object_get(j, "id"));
+  json_decref(j);
+  return id;
+}

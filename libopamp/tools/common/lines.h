@@ -46,4 +46,8 @@ void tool_lines_end(tool_lines *r, tool_line_cb on_line, void *user_data);
  * are errors. */
 json_t *tool_line_parse(const char *line, size_t len, char *err, size_t errlen);
 
+/* The "id" of a line that tool_line_parse refused, as far as it can be read; a
+ * new reference or NULL. */
+json_t *tool_line_id(const char *line, size_t len);
+
 #endif

@@ -411,10 +411,10 @@ void peer_command(peer *p, const json_t *command, uint64_t connection) {
 void peer_command_line(peer *p, const char *line, size_t len) {
   char why[200] = "line too long";
   json_t *j = line != NULL ? tool_line_parse(line, len, why, sizeof why) : NULL;
-  if (j != NULL)
-    peer_command(p, j, 0);
-  else
-    result(p, NULL, false, 0, why);
+  if (j != NULL) peer_command(p, j, 0);
+  json_t *id = j == NULL && line != NULL ? tool_line_id(line, len) : NULL;
+  if (j == NULL) result(p, id, false, 0, why);
+  json_decref(id);
   json_decref(j);
 }
 

@@ -476,6 +476,9 @@ class Commands(Case):
                 self.assertTrue(got["error"].startswith("OPAMP_ERR_"), got)
                 self.assertIn(what, got["message"])
             self.assertIsNone(agent.line("{}")["id"])
+            for unreadable in ('"a":"\\u0000"', '"id":7'):
+                got = agent.line('{"id":7,"command":"state",%s}' % unreadable)
+                self.assertEqual((got["id"], got["ok"]), (7, False))
 
     # Covers: STATE-7
     def test_heartbeat(self):
