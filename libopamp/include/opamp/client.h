@@ -27,11 +27,13 @@ extern "C" {
 /* --- callbacks ------------------------------------------------------------ */
 
 /* Runs in the thread that calls opamp_loop_poll or opamp_loop_dispatch. The
- * event is borrowed until it returns. */
+ * event is borrowed until it returns, which it must: no longjmp, no C++
+ * exception. What it answers and sets goes out together when it returned. */
 typedef void (*opamp_event_cb)(opamp_event *e, void *user_data);
 
-/* NULL: not interested; such events go to on_other, else are freed (which, for
- * a question, defers it). The table only ever grows at its end. */
+/* NULL: not interested; such events go to on_other, as do the kinds that have
+ * no member, else are freed (which, for a question, defers it). on_other alone
+ * gets everything. The table only ever grows at its end. */
 typedef struct opamp_callbacks {
   size_t struct_size; /* sizeof(opamp_callbacks) */
   opamp_event_cb on_connected;
@@ -84,7 +86,8 @@ OPAMP_API opamp_status opamp_client_stop_silent(opamp_client *c);
 /* The loop of a client. Borrowed. */
 OPAMP_API opamp_loop *opamp_client_loop(const opamp_client *c);
 
-/* A pointer of the application's own. */
+/* A pointer of the application's own, which opamp_event_user_data gives back
+ * with an event. Callbacks get that of opamp_client_set_callbacks instead. */
 OPAMP_API void opamp_client_set_user_data(opamp_client *c, void *user_data);
 OPAMP_API void *opamp_client_user_data(const opamp_client *c);
 
@@ -120,7 +123,7 @@ OPAMP_API opamp_status opamp_client_set_package_statuses(opamp_client *c,
 /* CustomCapabilities. */
 OPAMP_API opamp_status opamp_client_set_custom_capabilities(opamp_client *c,
                                                             const opamp_msg *m);
-/* OPAMP_AGENT_CAPABILITIES_… bits, as opamp_options_set_capabilities. */
+/* All OPAMP_AGENT_CAPABILITIES_… bits, as opamp_options_set_capabilities. */
 OPAMP_API opamp_status opamp_client_set_capabilities(opamp_client *c,
                                                      uint64_t capabilities);
 

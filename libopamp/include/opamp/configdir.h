@@ -101,14 +101,16 @@ OPAMP_API opamp_status opamp_configdir_commit(opamp_configdir *d);
 OPAMP_API opamp_status opamp_configdir_rollback(opamp_configdir *d);
 
 /* Whether the set that is shown is the good one. After a crash it may not be:
- * between _replace and _commit the new files stay in place. */
+ * between _replace and _commit the new files stay in place. So ask after
+ * opening, and try them, or roll back. */
 OPAMP_API bool opamp_configdir_is_good(const opamp_configdir *d);
 
 /* The files that are there now, whoever wrote them, as an EffectiveConfig that
  * the caller frees with opamp_msg_free. Links to files are followed when they
  * belong to the user or to root, links to directories are not; what is no
- * regular file, or has a name that is not UTF-8, is left out. OPAMP_ERR_LIMIT: over 64 MiB, 10,000 files or 64
- * sub-folders deep. OPAMP_ERR_IO, naming the file, OPAMP_ERR_NOMEM. */
+ * regular file, or has a name that is not UTF-8, is left out. OPAMP_ERR_LIMIT:
+ * over 64 MiB, 10,000 files or 64 sub-folders deep. OPAMP_ERR_IO, naming the
+ * file, OPAMP_ERR_NOMEM. */
 OPAMP_API opamp_status opamp_configdir_read(opamp_configdir *d,
                                             opamp_msg **out);
 

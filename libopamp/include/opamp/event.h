@@ -75,7 +75,8 @@ enum {
    * server said 401 or 403 (HTTP_STATUS). */
   OPAMP_EVENT_CREDENTIALS_WANTED = 18,
   /* A configuration was applied; report what is in effect now with
-   * opamp_client_set_effective_config. */
+   * opamp_client_set_effective_config. Not sent at the start: report the first
+   * one before opamp_client_start. */
   OPAMP_EVENT_EFFECTIVE_CONFIG_WANTED = 19,
 
   /* State the server refuses; it is left out until it changes. FIELDS: bits of
@@ -118,7 +119,8 @@ enum {
 OPAMP_API int opamp_event_kind(const opamp_event *e);
 OPAMP_API const char *opamp_event_kind_name(int kind);
 
-/* Whose event it is, and that client's user data; NULL once it was freed. */
+/* Whose event it is, borrowed, and the pointer that client was given with
+ * opamp_client_set_user_data; NULL once it was freed. */
 OPAMP_API opamp_client *opamp_event_client(const opamp_event *e);
 OPAMP_API void *opamp_event_user_data(const opamp_event *e);
 
@@ -132,13 +134,14 @@ OPAMP_API int64_t opamp_event_number(const opamp_event *e, int num);
 
 /* --- answering: any thread ------------------------------------------------ */
 
-/* Answers a question. OPAMP_ERR_TYPE: this event is none. OPAMP_ERR_STATE: it
- * was answered before, or its client is gone. An answer that comes after the
+/* Answers a question; the event is still to be freed. OPAMP_ERR_TYPE: this
+ * event is none. OPAMP_ERR_STATE: it was answered before, or its client is
+ * gone. OPAMP_ERR_NOMEM: it was not answered. An answer that comes after the
  * deadline, or after a newer offer, has no effect. */
 OPAMP_API opamp_status opamp_event_accept(opamp_event *e);
 
-/* `text` tells the server what is wrong; copied. OPAMP_ERR_UTF8 when it is
- * not UTF-8. */
+/* `text` tells the server what is wrong; copied, NULL for none. OPAMP_ERR_UTF8
+ * when it is not UTF-8: then it was not answered. */
 OPAMP_API opamp_status opamp_event_reject(opamp_event *e, const char *text);
 
 /* The answer will come later, with opamp_client_set_remote_config_status or

@@ -18,7 +18,9 @@ extern "C" {
  *   by the caller      opamp_loop_poll(loop, timeout_ms), no thread;
  *   by a foreign loop  watch opamp_loop_fd for reading, wake up after
  *                      opamp_loop_timeout_ms at the latest, and then call
- *                      opamp_loop_poll(loop, 0), which never waits;
+ *                      opamp_loop_poll(loop, 0), which never waits, and ask for
+ *                      the timeout again. What is set elsewhere makes the
+ *                      descriptor readable;
  *   by its own thread  opamp_loop_start_thread.
  *
  * Events are taken with opamp_loop_next_event, or handed to the callbacks of
@@ -53,12 +55,15 @@ OPAMP_API void opamp_loop_free(opamp_loop *l);
  * OPAMP_ERR_FORKED. */
 OPAMP_API int opamp_loop_poll(opamp_loop *l, int timeout_ms);
 
-/* A descriptor that is readable when opamp_loop_poll has work. Owned by the
- * loop; only to be watched. */
+/* A descriptor that is readable while opamp_loop_poll has work. The same one as
+ * long as the loop lives, which owns it; it is only to be watched
+ * (level-triggered), and no more when the loop is freed. */
 OPAMP_API int opamp_loop_fd(const opamp_loop *l);
 
 /* In how many ms opamp_loop_poll must be called at the latest; 0 now, -1 only
- * when the descriptor is readable. Called by the thread that drives. */
+ * when the descriptor is readable. Calling it earlier does no harm. It is 0
+ * while events wait: take them all before you wait. Called by the thread that
+ * drives, after opamp_loop_poll. */
 OPAMP_API int opamp_loop_timeout_ms(opamp_loop *l);
 
 /* Starts a thread that drives the loop until opamp_loop_stop_thread or
@@ -71,8 +76,9 @@ OPAMP_API opamp_status opamp_loop_start_thread(opamp_loop *l);
  * when there is none. */
 OPAMP_API opamp_status opamp_loop_stop_thread(opamp_loop *l);
 
-/* Makes a waiting opamp_loop_poll or opamp_loop_wait_event return. Any thread,
- * and safe in a signal handler. */
+/* Makes a waiting opamp_loop_poll or opamp_loop_wait_event return; when none
+ * waits, the next one, so that a wake-up is never lost. Any thread, and safe in
+ * a signal handler. */
 OPAMP_API void opamp_loop_wake(opamp_loop *l);
 
 /* --- events --------------------------------------------------------------- */

@@ -245,7 +245,7 @@ static inline opamp_status opamp_health_part(opamp_msg **part,
                        opamp_str_of(name));
 }
 
-/* --- what nearly every agent reports --------------------------------------- */
+/* --- what nearly every agent reports -------------------------------------- */
 
 /* Sets a description with service.name and, unless it is NULL, service.version;
  * and a health without parts. For more, fill a message and give it to

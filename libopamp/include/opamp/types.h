@@ -20,7 +20,9 @@ extern "C" {
 #endif
 
 /* The handles. All are opaque: made by a constructor, given back to the
- * function named in its comment, never copied or looked into. */
+ * function named in its comment, never copied or looked into. A constructor's
+ * result comes first among its arguments (`out`) and is NULL when it fails;
+ * what frees takes NULL, so that one clean-up does for every failure. */
 typedef struct opamp_loop opamp_loop;       /* loop.h    */
 typedef struct opamp_client opamp_client;   /* client.h  */
 typedef struct opamp_options opamp_options; /* options.h */
