@@ -92,7 +92,16 @@ enum {
   /* A queue was full. text: what was dropped. COUNT. */
   OPAMP_EVENT_DROPPED = 24,
   /* A log record. LEVEL: OPAMP_LOG_…, text. */
-  OPAMP_EVENT_LOG = 25
+  OPAMP_EVENT_LOG = 25,
+
+  /* With option OWN_TRANSPORT; transport.h says what answers them. All carry
+   * CONNECTION. Make a connection. text: the URL. */
+  OPAMP_EVENT_TRANSPORT_OPEN = 26,
+  /* Send a message. bytes: it; over http also text: the URL. */
+  OPAMP_EVENT_TRANSPORT_SEND = 27,
+  OPAMP_EVENT_TRANSPORT_PING = 28,
+  /* CLOSE_CODE: end it in good order; 0: at once. */
+  OPAMP_EVENT_TRANSPORT_CLOSE = 29
 };
 
 /* The numbers an event may carry. */
@@ -109,7 +118,8 @@ enum {
   OPAMP_NUM_DISCONNECT_SENT = 10,
   OPAMP_NUM_INTERVAL_MS = 11,
   OPAMP_NUM_COUNT = 12,
-  OPAMP_NUM_LEVEL = 13
+  OPAMP_NUM_LEVEL = 13,
+  OPAMP_NUM_CONNECTION = 14
 };
 
 /* --- reading: any thread, one at a time ----------------------------------- */

@@ -61,6 +61,8 @@ enum {
   OPAMP_OPT_TLS_SYSTEM_CA = 55,    /* 0: system's authorities beside the given
                                       ones; they are used anyway when none are */
   OPAMP_OPT_TLS_INSECURE = 56,     /* 0: accept any certificate, any name */
+  OPAMP_OPT_OWN_TRANSPORT = 57,    /* 0: the application carries the messages
+                                      (transport.h) */
   /* What becomes an event. */
   OPAMP_OPT_LOG_LEVEL = 70,        /* OPAMP_LOG_WARN (2): records up to this */
   OPAMP_OPT_TRACE_MESSAGES = 71    /* 0: MESSAGE_SENT, MESSAGE_RECEIVED events */

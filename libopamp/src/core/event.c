@@ -59,6 +59,10 @@ bool opamp__event_replaces(int kind) {
     case OPAMP_EVENT_IDENTITY:
     case OPAMP_EVENT_PARKED:
     case OPAMP_EVENT_STOPPED:
+    case OPAMP_EVENT_TRANSPORT_OPEN:
+    case OPAMP_EVENT_TRANSPORT_SEND:
+    case OPAMP_EVENT_TRANSPORT_PING:
+    case OPAMP_EVENT_TRANSPORT_CLOSE:
       return false;
     default:
       return true;
@@ -90,7 +94,11 @@ static const char *const kind_names[] = {
     [OPAMP_EVENT_HEARTBEAT_INTERVAL] = "heartbeat_interval",
     [OPAMP_EVENT_DUPLICATE_SUSPECTED] = "duplicate_suspected",
     [OPAMP_EVENT_DROPPED] = "dropped",
-    [OPAMP_EVENT_LOG] = "log"};
+    [OPAMP_EVENT_LOG] = "log",
+    [OPAMP_EVENT_TRANSPORT_OPEN] = "transport_open",
+    [OPAMP_EVENT_TRANSPORT_SEND] = "transport_send",
+    [OPAMP_EVENT_TRANSPORT_PING] = "transport_ping",
+    [OPAMP_EVENT_TRANSPORT_CLOSE] = "transport_close"};
 
 const char *opamp_event_kind_name(int kind) {
   if (kind < 1 || (size_t)kind >= sizeof kind_names / sizeof *kind_names)

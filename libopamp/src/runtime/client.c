@@ -79,6 +79,7 @@ static opamp_status check_options(opamp__snapshot *s) {
   opamp__tls *tls;
   if (s->url.text == NULL)
     return opamp__fail(OPAMP_ERR_INVALID, "url: there is none");
+  if (s->numbers[OPAMP_OPT_OWN_TRANSPORT] != 0) return OPAMP_OK;
   /* A redirect may lead to TLS, so that its options are checked in any case. */
   if (s->url.tls || opamp__snapshot_has_tls(s))
     return opamp__snapshot_tls(s, &tls);

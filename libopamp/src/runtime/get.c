@@ -75,7 +75,7 @@ int64_t opamp_client_sequence_num(const opamp_client *c) {
 
 uint64_t opamp_client_undelivered(const opamp_client *c) {
   opamp__lock(c->loop);
-  uint64_t fields = c->view.undelivered;
+  uint64_t fields = c->view.undelivered | c->inbox.taken;
   for (const opamp__command *cmd = c->inbox.head; cmd != NULL; cmd = cmd->next)
     if (cmd->in.kind == OPAMP__IN_SET)
       fields |= UINT64_C(1) << (unsigned)cmd->in.field;

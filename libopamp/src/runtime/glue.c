@@ -7,6 +7,7 @@
 #include "base/retry_after.h"
 #include "base/str.h"
 #include "base/uuid.h"
+#include "runtime/carried.h"
 #include "runtime/runtime.h"
 
 /* One client's core, its connection and the clock. What the transport says
@@ -160,6 +161,8 @@ static opamp_status connect_to(opamp_client *c) {
                         .max_receive = (size_t)numbers[OPAMP_OPT_MAX_RECEIVE],
                         .compress = numbers[OPAMP_OPT_COMPRESSION] != 0,
                         .numeric_hosts = numbers[OPAMP_OPT_NUMERIC_HOSTS] != 0};
+  if (numbers[OPAMP_OPT_OWN_TRANSPORT] != 0)
+    return opamp__carried_open(&c->conn, c, ep.url, &sink);
   opamp__uuid_format(opamp__core_look(c->core)->uid, uid);
   if (ep.url->tls) {
     opamp_status status = opamp__snapshot_tls(c->options, &ep.tls);
@@ -298,6 +301,7 @@ static void publish(opamp_client *c, uint64_t not_before) {
   c->view = *opamp__core_look(c->core);
   c->customs_posted -= c->customs_fed;
   c->customs_fed = 0;
+  if (!c->serving) c->inbox.taken = 0;
   if (c->retry_at < at) at = c->retry_at;
   /* The node is in the heap already, so that this takes no memory. */
   (void)opamp__heap_set(&c->loop->deadlines, &c->deadline, at);
@@ -355,6 +359,17 @@ static opamp_status feed(opamp_client *c, opamp__command *cmd) {
   return status;
 }
 
+/* What the application's own transport says. The core takes it when all actions
+ * have been performed, and by then it may be about a connection that is over.
+ */
+static void hear(opamp_client *c, opamp__command *answer) {
+  settle(c, 0);
+  if (!opamp__carried_hears(&c->conn, answer)) return;
+  (void)opamp__core_feed(c->core, opamp__command_input(answer),
+                         opamp__now_ms());
+  settle(c, 0);
+}
+
 /* Nothing that was set is lost to a lack of memory: it is tried again. */
 static void put_back(opamp_client *c, opamp__command *list) {
   opamp__lock(c->loop);
@@ -364,15 +379,19 @@ static void put_back(opamp_client *c, opamp__command *list) {
 }
 
 void opamp__client_serve(opamp_client *c, opamp__command *list) {
+  c->serving = true;
   while (list != NULL) {
     opamp__command *next = list->next;
-    if (feed(c, list) == OPAMP_ERR_NOMEM) {
+    if (opamp__command_is_answer(list)) {
+      hear(c, list);
+    } else if (feed(c, list) == OPAMP_ERR_NOMEM) {
       put_back(c, list);
       break;
     }
     opamp__command_free(list);
     list = next;
   }
+  c->serving = false;
   settle(c, 0);
 }
 

@@ -98,18 +98,18 @@ opamp__command *opamp__inbox_put(opamp__inbox *box, opamp__command *cmd) {
   return NULL;
 }
 
-static bool ignores_hold(const opamp__command *cmd) {
-  return cmd->in.kind == OPAMP__IN_START || cmd->in.kind == OPAMP__IN_HEADERS;
+bool opamp__command_is_answer(const opamp__command *cmd) {
+  return cmd->in.kind >= OPAMP__IN_OPENED && cmd->in.kind <= OPAMP__IN_CLOSED;
 }
 
-opamp__command *opamp__inbox_take(opamp__inbox *box, bool held) {
+static bool ignores_hold(const opamp__command *cmd) {
+  return cmd->in.kind == OPAMP__IN_START || cmd->in.kind == OPAMP__IN_HEADERS ||
+         opamp__command_is_answer(cmd);
+}
+
+static opamp__command *take_some(opamp__inbox *box) {
   opamp__command *taken = NULL, **end = &taken, **at = &box->head;
   const opamp__command *stop = NULL;
-  if (!held) {
-    taken = box->head;
-    *box = (opamp__inbox){NULL, NULL};
-    return taken;
-  }
   for (opamp__command *cmd = box->head; cmd != NULL; cmd = cmd->next)
     if (cmd->in.kind == OPAMP__IN_STOP) stop = cmd;
   while (*at != NULL) {
@@ -125,5 +125,19 @@ opamp__command *opamp__inbox_take(opamp__inbox *box, bool held) {
     end = &cmd->next;
   }
   box->end = box->head == NULL ? NULL : at;
+  return taken;
+}
+
+opamp__command *opamp__inbox_take(opamp__inbox *box, bool held) {
+  opamp__command *taken = box->head;
+  if (held) {
+    taken = take_some(box);
+  } else {
+    box->head = NULL;
+    box->end = NULL;
+  }
+  for (opamp__command *cmd = taken; cmd != NULL; cmd = cmd->next)
+    if (cmd->in.kind == OPAMP__IN_SET)
+      box->taken |= UINT64_C(1) << (unsigned)cmd->in.field;
   return taken;
 }

@@ -22,6 +22,8 @@ typedef struct opamp__command {
 typedef struct opamp__inbox {
   opamp__command *head;
   opamp__command **end; /* where the next one goes; NULL while empty */
+  uint64_t taken; /* bits of the fields of SETs that were taken; whoever has
+                     fed them clears it */
 } opamp__inbox;
 
 /* NULL when out of memory. */
@@ -31,6 +33,9 @@ void opamp__command_free(opamp__command *cmd);
 void opamp__commands_free(opamp__command *list);
 /* Points `in` at what the command owns; before it is fed. */
 const opamp__input *opamp__command_input(opamp__command *cmd);
+
+/* Whether it says what became of a connection: the inputs of a transport. */
+bool opamp__command_is_answer(const opamp__command *cmd);
 
 void opamp__inbox_append(opamp__inbox *box, opamp__command *cmd);
 /* Puts a list, its order kept, before what waits. */

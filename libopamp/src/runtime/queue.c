@@ -21,6 +21,11 @@ static opamp__bound bound_of(int kind) {
     case OPAMP_EVENT_MESSAGE_RECEIVED:
       return OPAMP__BOUND_TRACE;
     case OPAMP_EVENT_STOPPED: /* one per stop: bounded by the application */
+    /* One of each per connection, and of the one before it only CLOSE. */
+    case OPAMP_EVENT_TRANSPORT_OPEN:
+    case OPAMP_EVENT_TRANSPORT_SEND:
+    case OPAMP_EVENT_TRANSPORT_PING:
+    case OPAMP_EVENT_TRANSPORT_CLOSE:
       return OPAMP__BOUND_NONE;
     default:
       return opamp__event_replaces(kind) ? OPAMP__BOUND_NONE
@@ -164,6 +169,29 @@ opamp_event *opamp__queue_purge(opamp_client *c) {
     list = e;
   }
   return list;
+}
+
+static bool is_of_connection(const opamp_event *e, int64_t connection) {
+  return e->kind >= OPAMP_EVENT_TRANSPORT_OPEN &&
+         e->kind <= OPAMP_EVENT_TRANSPORT_CLOSE &&
+         opamp_event_number(e, OPAMP_NUM_CONNECTION) == connection;
+}
+
+bool opamp__queue_withdraw(opamp_client *c, int64_t connection, int kind) {
+  opamp_event *gone = NULL, *next;
+  bool found = false;
+  opamp__lock(c->loop);
+  for (opamp_event *e = c->mailbox.head; e != NULL; e = next) {
+    next = e->sibling;
+    if (!is_of_connection(e, connection)) continue;
+    found |= e->kind == kind;
+    take_out(e);
+    e->next = gone;
+    gone = e;
+  }
+  opamp__unlock(c->loop);
+  opamp__events_discard(gone);
+  return found;
 }
 
 void opamp__events_discard(opamp_event *list) {

@@ -24,6 +24,7 @@
  *   raw.c         many setters in one packed message
  *   inbox.c       inputs that wait for the loop
  *   redacted.c    the effective config without secrets
+ *   carried.c     connections that the application carries
  *   glue.c        one client's core, transport and clock together
  *
  * One mutex per loop guards what threads share: inboxes, event queues, the
@@ -108,9 +109,11 @@ struct opamp_client {
   opamp__headers *headers;  /* NULL: those of the options */
   opamp__command *deferred; /* said by the transport while busy */
   bool busy;                /* between feed and the last action */
+  bool serving;             /* there are commands that were not fed yet */
   bool conn_broken;         /* CLOSED could not be kept: no memory */
   bool credentials;         /* the headers may go to the present URL */
   uint32_t customs_fed;
+  int64_t carried; /* number of the newest connection of carried.c */
 
   /* Under the mutex of the loop. */
   bool dirty, started;
@@ -172,6 +175,9 @@ void opamp__loop_mark(opamp_loop *l, opamp_client *c);
 void opamp__queue_push(opamp_client *c, opamp_event *e);
 /* Under the mutex: the oldest event; NULL. */
 opamp_event *opamp__queue_pop(opamp__queue *q);
+/* Takes out the TRANSPORT_… events of a connection; whether one of that kind
+ * was among them. */
+bool opamp__queue_withdraw(opamp_client *c, int64_t connection, int kind);
 /* Under the mutex: takes out all events of a client, linked through next. */
 opamp_event *opamp__queue_purge(opamp_client *c);
 /* Frees a list linked through next, without answering anything. */

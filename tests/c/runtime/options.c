@@ -127,7 +127,7 @@ static size_t length(const opamp__command *list) {
 }
 
 TEST(newer_state_takes_the_place_of_older) {
-  opamp__inbox box = {NULL, NULL};
+  opamp__inbox box = {.head = NULL};
   opamp__command *list;
   CHECK(opamp__inbox_put(&box, command(OPAMP__IN_SET, 3)) == NULL);
   CHECK(opamp__inbox_put(&box, command(OPAMP__IN_SET, 5)) == NULL);
@@ -144,7 +144,7 @@ TEST(newer_state_takes_the_place_of_older) {
 }
 
 TEST(a_hold_keeps_state_but_not_start_or_stop) {
-  opamp__inbox box = {NULL, NULL};
+  opamp__inbox box = {.head = NULL};
   opamp__command *list;
   opamp__inbox_put(&box, command(OPAMP__IN_SET, 3));
   opamp__inbox_put(&box, command(OPAMP__IN_START, 0));
