@@ -197,7 +197,8 @@ static void run(agent *a) {
       agent_fail(a, "%s", opamp_errmsg());
       return;
     }
-    if ((opamp_client_undelivered(a->client) & custom) == 0) a->customs = 0;
+    if ((opamp_client_undelivered(a->client) & custom) == 0)
+      a->customs = a->customs_sent = 0;
     while (!a->finished && (e = opamp_loop_next_event(a->loop)) != NULL) {
       event_handle(a, e);
       opamp_event_free(e);

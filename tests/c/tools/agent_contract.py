@@ -442,6 +442,20 @@ class Commands(Case):
             agent.command("batch", commands=[one] * 4)
             agent.command("send_custom", ok=False, capability="c")
 
+    # Covers: STATE-14
+    def test_answered_custom_messages_make_room(self):
+        with self.peer() as peer, self.agent(peer) as agent:
+            agent.wait("delivered")
+            agent.command("set_custom_capabilities", capabilities=["c"])
+            one = {"command": "send_custom", "capability": "c"}
+            agent.command("batch", commands=[one] * 30)
+            for _ in range(10):  # 60 of them wait at the most
+                agent.command("batch", commands=[one] * 30)
+                for _ in range(30):
+                    agent.wait("message_received")
+            for _ in range(330):
+                rest(peer, "custom_message")
+
     def test_long_names_are_cut_between_characters(self):
         with Agent("ws://127.0.0.1:1") as agent:
             for name in ("\u00e9" * 1000, "x" + "\u00e9" * 1000):
