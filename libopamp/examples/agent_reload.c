@@ -117,9 +117,10 @@ static bool make_agent(opamp_client **agent, const char *url, app *a) {
 
 /* A crash between replacing and committing leaves files that nobody tried. */
 static bool open_files(app *a, const char *dir) {
-  if (opamp_configdir_open(&a->files, dir) != OPAMP_OK) return false;
-  return opamp_configdir_is_good(a->files) ||
-         opamp_configdir_rollback(a->files) == OPAMP_OK;
+  return opamp_configdir_open(&a->files, dir) == OPAMP_OK &&
+         opamp_configdir_allow(a->files, "app.conf") == OPAMP_OK &&
+         (opamp_configdir_is_good(a->files) ||
+          opamp_configdir_rollback(a->files) == OPAMP_OK);
 }
 
 int main(int argc, char **argv) {
