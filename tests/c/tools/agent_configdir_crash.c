@@ -38,7 +38,7 @@ static bool changes(unsigned long long number, unsigned long long flags) {
 }
 
 static bool at_change(pid_t pid) {
-  struct __ptrace_syscall_info info;
+  struct __ptrace_syscall_info info = {0};
   CHECK(ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof info, &info) > 0);
   return info.op == PTRACE_SYSCALL_INFO_ENTRY &&
          changes(info.entry.nr, info.entry.args[2]);
@@ -92,7 +92,7 @@ TEST(killed_at_every_system_call) {
     killed = killed_at(++n, rig_life, phase);
     killed_at(n % 16 + 1, tidy, phase);
     snprintf(when, sizeof when, "killed at change %d, in phase %d", n, *phase);
-    rig_after_life(*phase, when);
+    rig_after_life(*phase, false, when);
     phases |= 1 << *phase;
   }
   CHECK_EQ(phases, (1 << (RIG_PHASES + 1)) - 1);

@@ -240,6 +240,29 @@ TEST(what_is_not_permitted_is_named) {
   CHECK_EQ(result, 0);
 }
 
+/* Only root can make a directory whose group its owner is not in. */
+static int without_group(void) {
+  struct stat st;
+  opamp_configdir *d;
+  EXPECT(become_nobody());
+  EXPECT(opamp_configdir_open(&d, rig_dir) == OPAMP_OK);
+  EXPECT(opamp_configdir_set_file_mode(d, 0660) == OPAMP_OK);
+  EXPECT(rig_replace(d, FILES("a", "1")) == OPAMP_OK);
+  EXPECT(stat(rig_path("conf/a"), &st) == 0);
+  EXPECT((st.st_mode & 0777) == (st.st_gid == 0 ? 0660 : 0600));
+  opamp_configdir_free(d);
+  return 0;
+}
+
+TEST(a_group_that_cannot_be_had_has_no_rights) {
+  rig_fresh();
+  CHECK_EQ(mkdir(rig_dir, 0770), 0);
+  bool root = geteuid() == 0;
+  if (root) CHECK_EQ(chown(rig_root, 65534, 65534), 0);
+  if (root) CHECK_EQ(chown(rig_dir, 65534, 0), 0);
+  CHECK_EQ(root ? in_child(without_group) : 0, 0);
+}
+
 /* Only root can make a link that is another user's. */
 TEST(links_of_another_user_are_not_read) {
   rig_fresh();
@@ -278,7 +301,7 @@ static bool new_namespace(void) {
   } else if (unshare(CLONE_NEWNS) != 0) {
     return false;
   }
-  return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+  return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
          mkdir(rig_path("disk"), 0755) == 0 &&
          mount("none", rig_path("disk"), "tmpfs", 0, "size=64k") == 0;
 }
@@ -323,7 +346,7 @@ static int read_only(void) {
   EXPECT(opamp_configdir_open(&d, rig_path("disk/conf")) == OPAMP_OK);
   EXPECT(rig_replace(d, FILES("a", "old")) == OPAMP_OK);
   opamp_configdir_free(d);
-  EXPECT(mount("none", rig_path("disk"), NULL, flags, NULL) == 0);
+  EXPECT(mount("none", rig_path("disk"), "none", flags, NULL) == 0);
   EXPECT(opamp_configdir_open(&d, rig_path("disk/conf")) == OPAMP_ERR_IO);
   EXPECT(says("/disk/conf: Read-only file system"));
   EXPECT(opamp_configdir_open(&d, rig_path("disk/other")) == OPAMP_ERR_IO);
@@ -371,7 +394,7 @@ static int mounted_below(void) {
   EXPECT(rig_replace(d, FILES("s/a", "1")) == OPAMP_OK);
   char data[200];
   snprintf(data, sizeof data, "%s", rig_path("data"));
-  EXPECT(mount(data, rig_path("conf/s"), NULL, MS_BIND, NULL) == 0);
+  EXPECT(mount(data, rig_path("conf/s"), "none", MS_BIND, NULL) == 0);
   EXPECT(opamp_configdir_rollback(d) == OPAMP_OK);
   EXPECT(strcmp(rig_on_disk(data), "precious=1;") == 0);
   EXPECT(rig_replace(d, FILES("a", "2")) == OPAMP_ERR_IO);

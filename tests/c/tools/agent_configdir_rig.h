@@ -46,8 +46,8 @@ void rig_before_life(void);
 /* Lives until the first failure; *phase: the one that lasts, RIG_PHASES at the
  * end. */
 opamp_status rig_life(volatile int *phase);
-/* Checks all that is promised when the life ended in `phase`. `when` is for the
- * texts of failures. */
-void rig_after_life(int phase, const char *when);
+/* Checks all that is promised when the life ended in `phase`; `undone`: of which
+ * nothing may be left. `when` is for the texts of failures. */
+void rig_after_life(int phase, bool undone, const char *when);
 
 #endif
