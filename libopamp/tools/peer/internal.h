@@ -23,6 +23,7 @@
  *   conn.c      one connection: bytes in, its modes, its end
  *   conn_http.c its requests and responses
  *   conn_ws.c   its frames and messages
+ *   link.c      messages that come by no connection of the peer's
  *   control.c   the commands; targets.c: those that send something
  *   offers.c    the configuration directory */
 

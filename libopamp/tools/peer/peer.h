@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "common/buf.h"
+
 /* An OpAMP server for one desk, on the caller's libuv loop: it tells all that
  * happens as events, and does as the commands say, misbehaviour included. Both
  * are JSON objects; `opamp-peer --help` lists them.
@@ -47,7 +49,25 @@ const char *peer_command_check(const json_t *command);
 /* Closes every connection in good order, the impolite ones after a second. */
 void peer_stop(peer *p);
 
-/* Only when stopped. */
+/* Only when stopped and without links. */
 void peer_free(peer *p);
+
+/* --- connections that are no sockets of the peer's ------------------------ */
+
+/* One agent on a transport of somebody else's. As over HTTP its messages are
+ * answered one by one, and what commands send goes with the next answer. */
+typedef struct peer_link peer_link;
+
+/* NULL when memory ran out. */
+peer_link *peer_link_new(peer *p);
+
+/* A message has arrived, as WebSocket messages hold it; what is to be sent back
+ * is appended to `answer`. False when it was none, or memory ran out: the link
+ * is to end. */
+bool peer_link_message(peer_link *l, const uint8_t *bytes, size_t n,
+                       tool_buf *answer);
+
+/* The connection is over. */
+void peer_link_free(peer_link *l);
 
 #endif
