@@ -183,8 +183,10 @@ OPAMP_API opamp_status opamp_client_flush(opamp_client *c);
 /* --- the connection ------------------------------------------------------- */
 
 /* Replaces all headers: `n` names and values. Used from the next connection or
- * request on; when the client waits because of 401 or 403 it tries again at
- * once. Errors as opamp_options_add_header, and then nothing changes. */
+ * request on. When the client waits because of 401 or 403 it tries them at
+ * once, but only the first ones since it was last let in: a server that refuses
+ * each of them is asked no more often than any that fails. Errors as
+ * opamp_options_add_header, and then nothing changes. */
 OPAMP_API opamp_status opamp_client_set_headers(opamp_client *c,
                                                 const char *const *names,
                                                 const char *const *values,

@@ -23,6 +23,7 @@ static void enter(opamp__core *c, opamp__state s) {
   if (c->view.state == state) return;
   c->view.state = state;
   c->view.since = c->now;
+  opamp__emit_log(c, OPAMP_LOG_DEBUG, "state: %s", opamp_state_name(state));
 }
 
 const opamp__url *opamp__session_url(const opamp__core *c) {
@@ -153,11 +154,10 @@ static void report_failure(opamp__core *c, const opamp__in_closed *why,
   opamp__emit(c, e);
 }
 
-/* HTTP-7: fresh credentials are asked for once, until something succeeds. */
+/* HTTP-7: each refusal asks for fresh credentials, once. */
 static void ask_credentials(opamp__core *c, int http_status) {
   opamp_event *e;
-  if (!c->credentials_wait || c->credentials_asked) return;
-  c->credentials_asked = true;
+  if (!c->credentials_wait) return;
   e = opamp__emit_new(c, OPAMP_EVENT_CREDENTIALS_WANTED);
   if (e != NULL) opamp__event_set_number(e, OPAMP_NUM_HTTP_STATUS, http_status);
   opamp__emit(c, e);
@@ -393,7 +393,7 @@ void opamp__session_finished(opamp__core *c) {
 /* A valid message arrived: over HTTP that is the connection. */
 void opamp__session_answered(opamp__core *c) {
   c->valid_message = true;
-  c->credentials_asked = false;
+  c->credentials_tried = false;
   c->redirects = 0;
   if (c->duplex) return;
   c->phase_until = OPAMP__NEVER;
@@ -444,7 +444,12 @@ void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
 void opamp__session_headers(opamp__core *c) {
   opamp__rows_unpark(c);
   c->reopen = !c->duplex;
-  if (c->state == OPAMP__WAITING && c->credentials_wait) attempt(c);
+  /* The first fresh ones are tried at once; when those are refused as well, the
+   * next wait as long as any failure does. */
+  if (c->state != OPAMP__WAITING || !c->credentials_wait) return;
+  if (c->credentials_tried) return;
+  c->credentials_tried = true;
+  attempt(c);
 }
 
 /* --- deadlines: one act and one deadline for each state ------------------- */
@@ -492,16 +497,17 @@ static void time_out(opamp__core *c, opamp_str text) {
   fail(c, &why, -1);
 }
 
-static void tick_opening(opamp__core *c) {
-  if (c->now >= c->phase_until)
-    time_out(c, c->duplex ? OPAMP__LIT("connect timeout")
-                          : OPAMP__LIT("request timeout"));
+/* Connecting took too long, or over HTTP what came after it. */
+static void phase_over(opamp__core *c) {
+  bool connecting = c->duplex || !c->frame_left;
+  time_out(c, connecting ? OPAMP__LIT("connect timeout")
+                         : OPAMP__LIT("request timeout"));
 }
 
 static void tick_open(opamp__core *c) {
   opamp__action ping = {.kind = OPAMP__DO_PING};
   if (c->now >= c->phase_until) {
-    time_out(c, OPAMP__LIT("request timeout"));
+    phase_over(c);
   } else if (!c->duplex) {
     return;
   } else if (c->now >= response_deadline(c)) {
@@ -529,7 +535,7 @@ void opamp__session_tick(opamp__core *c) {
   }
   switch (c->state) {
     case OPAMP__OPENING:
-      tick_opening(c);
+      if (c->now >= c->phase_until) phase_over(c);
       break;
     case OPAMP__OPEN:
       tick_open(c);

@@ -145,8 +145,8 @@ struct opamp__core {
   uint32_t attempt, failures, throttles, short_lives, error_streak;
   uint64_t retry_at;
   uint64_t hold_until;     /* an Unknown error: nothing is sent before */
-  bool credentials_asked;  /* 401, 403 */
-  bool credentials_wait;   /* and that is what it waits for */
+  bool credentials_wait;   /* because of 401 or 403 */
+  bool credentials_tried;  /* fresh ones, at once, since the last success */
   bool duplicate_told;
   opamp__url target;       /* of a redirect; text is NULL when at home */
   bool target_permanent;
