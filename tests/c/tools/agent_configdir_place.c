@@ -36,7 +36,6 @@ static void fails_with(opamp_status got, const char *text) {
 
 /* --- links ---------------------------------------------------------------- */
 
-/* Covers: SEC-5 */
 TEST(links_in_the_directory_lead_nobody_out_of_it) {
   rig_fresh();
   CHECK_EQ(mkdir(rig_dir, 0755), 0);
