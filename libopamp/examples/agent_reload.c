@@ -15,7 +15,7 @@
 typedef struct app {
   opamp_configdir *files;
   int interval;
-  char why[300]; /* the last load failed */
+  const char *why; /* it did not work; until the next call of the library */
 } app;
 
 static opamp_loop *loop;
@@ -37,11 +37,11 @@ static bool load(app *a) {
   snprintf(path, sizeof path, "%s/app.conf", opamp_configdir_path(a->files));
   f = fopen(path, "re");
   if (f == NULL) {
-    snprintf(a->why, sizeof a->why, "there is no app.conf");
+    a->why = "there is no app.conf";
     return false;
   }
   if (fscanf(f, "interval = %d", &interval) != 1 || interval < 1)
-    snprintf(a->why, sizeof a->why, "app.conf: interval must be above 0");
+    a->why = "app.conf: interval must be above 0";
   else
     a->interval = interval;
   fclose(f);
@@ -52,13 +52,10 @@ static bool load(app *a) {
 
 /* In place, loaded, and kept after a crash: all or nothing. */
 static bool apply(app *a, const opamp_msg *offered) {
-  if (opamp_configdir_replace(a->files, offered) != OPAMP_OK) {
-    snprintf(a->why, sizeof a->why, "%s", opamp_errmsg());
-    return false;
-  }
-  if (!load(a)) return false;
-  if (opamp_configdir_commit(a->files) == OPAMP_OK) return true;
-  snprintf(a->why, sizeof a->why, "%s", opamp_errmsg());
+  bool shown = opamp_configdir_replace(a->files, offered) == OPAMP_OK;
+  if (shown && !load(a)) return false;
+  if (shown && opamp_configdir_commit(a->files) == OPAMP_OK) return true;
+  a->why = opamp_errmsg();
   return false;
 }
 
@@ -68,8 +65,9 @@ static void on_remote_config(opamp_event *offer, void *user_data) {
     opamp_event_accept(offer);
   } else {
     opamp_event_reject(offer, a->why); /* sent when this function returns */
-    if (opamp_configdir_rollback(a->files) != OPAMP_OK || !load(a))
+    if (opamp_configdir_rollback(a->files) != OPAMP_OK)
       fprintf(stderr, "agent_reload: going back: %s\n", opamp_errmsg());
+    load(a); /* a commit may fail after the new file was loaded */
   }
   printf("interval is %d\n", a->interval);
 }
