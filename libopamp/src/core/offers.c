@@ -177,12 +177,21 @@ static opamp_msg *copy_of(const opamp_msg *m) {
   return opamp_msg_dup(&copy, m) == OPAMP_OK ? copy : NULL;
 }
 
+/* STATE-11, for whoever wonders why nothing comes. */
+static void ignored(opamp__core *c, const char *what, const char *capability) {
+  opamp__emit_log(c, OPAMP_LOG_INFO, "offer of %s ignored: %s is off", what,
+                  capability);
+}
+
 void opamp__offers_remote_config(opamp__core *c, const opamp_msg *m) {
   opamp_bytes hash =
       opamp_msg_bytes(m, OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH, 0);
   opamp__offer *o;
-  if (!(c->view.capabilities & OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG))
+  if (!(c->view.capabilities &
+        OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG)) {
+    ignored(c, "remote config", "AcceptsRemoteConfig");
     return;
+  }
   o = new_offer(c, OPAMP__OFFER_CONFIG, hash, m);
   if (o != NULL) hand_over(c, o, OPAMP_EVENT_REMOTE_CONFIG, copy_of(m));
 }
@@ -191,8 +200,10 @@ void opamp__offers_packages(opamp__core *c, const opamp_msg *m) {
   opamp_bytes hash =
       opamp_msg_bytes(m, OPAMP_PACKAGES_AVAILABLE_ALL_PACKAGES_HASH, 0);
   opamp__offer *o;
-  if (!(c->view.capabilities & OPAMP_AGENT_CAPABILITIES_ACCEPTS_PACKAGES))
+  if (!(c->view.capabilities & OPAMP_AGENT_CAPABILITIES_ACCEPTS_PACKAGES)) {
+    ignored(c, "packages", "AcceptsPackages");
     return;
+  }
   o = new_offer(c, OPAMP__OFFER_PACKAGES, hash, m);
   if (o == NULL) return;
   hand_over(c, o, OPAMP_EVENT_PACKAGES, copy_of(m));

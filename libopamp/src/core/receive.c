@@ -58,6 +58,7 @@ static void identify(opamp__core *c, const opamp_msg *m) {
  * later and later, up to the heartbeat interval. */
 static void full_state_asked(opamp__core *c) {
   uint64_t delay = 1000;
+  opamp__emit_log(c, OPAMP_LOG_DEBUG, "the server asks for the full state");
   if (c->revision != c->full_revision) c->full_streak = 0;
   if (c->full_streak++ == 0) {
     opamp__session_full_state(c);
