@@ -83,7 +83,8 @@ OPAMP_API opamp_status opamp_configdir_set_file_mode(opamp_configdir *d,
 /* Shows the files of `m`, an AgentRemoteConfig or an AgentConfigMap, and
  * nothing else. Names may have sub-folders ("conf.d/a.yaml"); the empty name
  * becomes "config". A file or sub-folder keeps the owner and the permissions of
- * the one it replaces, a link excepted; DIR keeps its own.
+ * the one it replaces, a link excepted, and so does DIR; folders can always be
+ * written to by their owner.
  * OPAMP_ERR_INVALID, naming the object: an absolute name, a component that is
  * empty, "." or "..", a NUL, more than 255 bytes in a component or 64
  * components, a path that is too long, two objects in one place, a name that is
