@@ -67,7 +67,8 @@ class Agent {
     auto options = make(opamp_options_new);
     check(opamp_options_set_text(options.get(), OPAMP_TEXT_URL, url));
     check(opamp_options_set_capabilities(
-        options.get(), OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG |
+        options.get(), OPAMP_CAPABILITIES_DEFAULT |
+                           OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG |
                            OPAMP_AGENT_CAPABILITIES_REPORTS_REMOTE_CONFIG));
     client_ = make(opamp_client_new, nullptr, options.get());
     check(opamp_client_report_service(client_.get(), name, nullptr));

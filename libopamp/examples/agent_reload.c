@@ -102,7 +102,8 @@ static bool make_agent(opamp_client **agent, const char *url, app *a) {
       opamp_options_new(&o) == OPAMP_OK &&
       opamp_options_set_text(o, OPAMP_TEXT_URL, url) == OPAMP_OK &&
       opamp_options_set_capabilities(
-          o, OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG |
+          o, OPAMP_CAPABILITIES_DEFAULT |
+                 OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG |
                  OPAMP_AGENT_CAPABILITIES_REPORTS_REMOTE_CONFIG |
                  OPAMP_AGENT_CAPABILITIES_REPORTS_EFFECTIVE_CONFIG) ==
           OPAMP_OK &&

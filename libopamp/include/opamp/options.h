@@ -135,9 +135,9 @@ OPAMP_API opamp_status opamp_options_set_instance_uid(opamp_options *o,
 /* The agent's capabilities, OPAMP_AGENT_CAPABILITIES_… bits (specification,
  * "AgentToServer.capabilities"). ReportsStatus is always added. Default:
  * ReportsStatus, ReportsHealth, ReportsHeartbeat; whatever lets a server
- * change the machine is for the application to ask for. All bits are replaced:
- * name those of the default again that are to stay; without ReportsHealth, say,
- * a health is kept and not sent. */
+ * change the machine is for the application to ask for. All bits are replaced,
+ * so add to OPAMP_CAPABILITIES_DEFAULT (typed.h); without ReportsHealth, say, a
+ * health is kept and not sent. */
 OPAMP_API opamp_status opamp_options_set_capabilities(opamp_options *o,
                                                       uint64_t capabilities);
 

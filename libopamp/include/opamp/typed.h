@@ -20,6 +20,14 @@
 extern "C" {
 #endif
 
+/* What options begin with. opamp_options_set_capabilities replaces all, so add
+ * to it: OPAMP_CAPABILITIES_DEFAULT | OPAMP_AGENT_CAPABILITIES_…. */
+enum {
+  OPAMP_CAPABILITIES_DEFAULT = OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS |
+                               OPAMP_AGENT_CAPABILITIES_REPORTS_HEALTH |
+                               OPAMP_AGENT_CAPABILITIES_REPORTS_HEARTBEAT
+};
+
 /* --- spans ---------------------------------------------------------------- */
 
 /* A span of a NUL-terminated text, NULL being absent; and of any memory. */
