@@ -206,7 +206,8 @@ opamp_status opamp_client_transport_closed(opamp_client *c, int64_t connection,
                                            const char *text) {
   opamp_str said = opamp__str(text);
   opamp__command *cmd;
-  if (why >= OPAMP_OK || opamp_status_name(why) == opamp_status_name(1))
+  if (why >= OPAMP_OK ||
+      strcmp(opamp_status_name(why), "OPAMP_ERR_UNKNOWN") == 0)
     return opamp__fail(OPAMP_ERR_INVALID, "closed: %d is no failure", why);
   if (code != 0 && !is_http_status(code) && !is_close_code(code))
     return opamp__fail(OPAMP_ERR_INVALID,

@@ -86,7 +86,7 @@ opamp_status opamp__set_command(opamp__command **out, const opamp_client *c,
   if (m != NULL && patterns != NULL && type == OPAMP_MSG_EFFECTIVE_CONFIG)
     return packed_redacted(out, m, patterns);
   status = packed(out, field, m);
-  if (status != OPAMP_OK || m == NULL || type != OPAMP_MSG_AVAILABLE_COMPONENTS)
+  if (*out == NULL || m == NULL || type != OPAMP_MSG_AVAILABLE_COMPONENTS)
     return status;
   if (opamp_msg_bytes(m, OPAMP_AVAILABLE_COMPONENTS_HASH, 0).len > 0 ||
       put_components_hash(*out))
