@@ -134,8 +134,8 @@ static bool start(bus *b) {
   /* "ws": both ends send when they like. A datagram cannot be pinged. */
   bool ok =
       opamp_options_new(&o) == OPAMP_OK &&
-      opamp_options_set_text(o, OPAMP_TEXT_URL, "ws://bus") == OPAMP_OK &&
       opamp_options_set_number(o, OPAMP_OPT_OWN_TRANSPORT, 1) == OPAMP_OK &&
+      opamp_options_set_text(o, OPAMP_TEXT_URL, "ws://bus") == OPAMP_OK &&
       opamp_options_set_number(o, OPAMP_OPT_PING_INTERVAL, 0) == OPAMP_OK &&
       opamp_options_set_number(o, OPAMP_OPT_MAX_SEND, DATAGRAM_MAX) ==
           OPAMP_OK &&

@@ -18,7 +18,8 @@ extern "C" {
  * compression, headers and limits of connections mean nothing to it.
  *
  * The scheme of the URL chooses one of two kinds; the rest of it is for the
- * application, and comes back in the events.
+ * application, and comes back in the events. A build of the library without
+ * WebSocket knows the first kind, too, when the option is set before the URL.
  *
  * ws, wss: a connection, on which both sides send messages as they like.
  *

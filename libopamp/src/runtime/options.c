@@ -97,7 +97,9 @@ static opamp_status set_url(opamp_options *o, const char *value) {
   opamp__snapshot *s;
   if (value != NULL) {
     opamp_status status = opamp__url_parse(&url, opamp__str(value));
-    if (status == OPAMP_OK && url.websocket) status = opamp__ws_supported();
+    if (status == OPAMP_OK && url.websocket &&
+        o->snap->numbers[OPAMP_OPT_OWN_TRANSPORT] == 0)
+      status = opamp__ws_supported();
     if (status != OPAMP_OK) {
       opamp__url_free(&url);
       return status;

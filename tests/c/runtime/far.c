@@ -14,9 +14,11 @@ far far_new_with(bool duplex, void (*change)(opamp_options *o)) {
   stub *s = stub_new(); /* for the options only */
   f.o = rt_options(s, duplex);
   stub_free(s);
-  opamp_options_set_text(f.o, OPAMP_TEXT_URL,
-                         duplex ? "ws://bus/agents" : "http://bus/agents");
   opamp_options_set_number(f.o, OPAMP_OPT_OWN_TRANSPORT, 1);
+  CHECK_EQ(
+      opamp_options_set_text(f.o, OPAMP_TEXT_URL,
+                             duplex ? "ws://bus/agents" : "http://bus/agents"),
+      OPAMP_OK);
   if (change != NULL) change(f.o);
   CHECK_EQ(opamp_loop_new(&f.l, 0), OPAMP_OK);
   CHECK_EQ(opamp_client_new(&f.c, f.l, f.o), OPAMP_OK);
