@@ -55,9 +55,9 @@ OPAMP_API const char *opamp_status_name(opamp_status s);
 
 /* What the last failed call of this thread had to say, in one line without a
  * line feed, naming what is wrong and where; never a secret. Empty when none
- * failed. Valid until the next call of this library in the same thread, to
- * which it may be given: opamp_event_reject(e, opamp_errmsg()). A text that
- * names a file is UTF-8 only when the name is. */
+ * failed. UTF-8, whatever it names. Valid until the next call of this library
+ * in the same thread, to which it may be given: opamp_event_reject(e,
+ * opamp_errmsg()). */
 OPAMP_API const char *opamp_errmsg(void);
 
 #ifdef __cplusplus
