@@ -45,6 +45,26 @@ OPAMP_API opamp_status opamp_loop_new(opamp_loop **out,
  * nothing is freed. NULL is fine. */
 OPAMP_API void opamp_loop_free(opamp_loop *l);
 
+/* For a forked child, which has no use for the loops of its parent but has all
+ * their descriptors, and so would keep connections open that the parent closed:
+ * closes them. Not a byte is sent, and the parent's connections, epoll and
+ * descriptors that wake it up stay as they are. In the process that made the
+ * loop this does nothing; NULL is fine.
+ *
+ * The memory is freed, too, clients included, unless it was in use when the
+ * child was made: by a thread of the loop, by another thread inside one of its
+ * functions, or because this thread was inside opamp_loop_poll, that is, in a
+ * callback. Then it is left alone.
+ *
+ * Call it once for a loop, with no other thread in the child using it. After it
+ * neither the loop nor its clients may be used or freed; what was made from
+ * them and is still held (events, messages) is freed as always. Before it, in a
+ * child, opamp_client_free and opamp_loop_free do nothing and everything else
+ * is OPAMP_ERR_FORKED. After or without it the child makes loops of its own as
+ * it likes. A callback that forks may return in the child: opamp_loop_poll and
+ * opamp_loop_dispatch then return OPAMP_ERR_FORKED at once. */
+OPAMP_API void opamp_loop_abandon(opamp_loop *l);
+
 /* --- driving -------------------------------------------------------------- */
 
 /* Does what is due, waits up to `timeout_ms` (0: not at all, -1: without end)

@@ -39,11 +39,14 @@ bool opamp__in_callback(const opamp_loop *l) {
 }
 
 /* What a callback sets, and the answer to its question, goes out in one message
- * when it has returned. */
-static void run_callback(opamp_event *e, opamp_event_cb cb, void *user_data) {
+ * when it has returned. False when the callback forked, and this is the child.
+ */
+static bool run_callback(opamp_event *e, opamp_event_cb cb, void *user_data) {
   opamp_client *c = e->client;
   opamp__client_ref(c);
   if (cb != NULL && !atomic_load(&c->freed)) cb(e, user_data);
+  /* A child, in which another thread may have the mutex for ever. */
+  if (opamp__forked(c->loop)) return false;
   opamp_event_free(e);
   opamp__lock(c->loop);
   c->in_callback--;
@@ -51,6 +54,7 @@ static void run_callback(opamp_event *e, opamp_event_cb cb, void *user_data) {
     opamp__loop_mark(c->loop, c);
   opamp__unlock(c->loop);
   opamp__client_unref(c);
+  return true;
 }
 
 int opamp__dispatch(opamp_loop *l) {
@@ -72,7 +76,7 @@ int opamp__dispatch(opamp_loop *l) {
     if (e == NULL) break;
     e->client->in_callback++;
     opamp__unlock(l);
-    run_callback(e, cb, user_data);
+    if (!run_callback(e, cb, user_data)) return ran;
     ran++;
     opamp__lock(l);
   }
@@ -92,6 +96,7 @@ int opamp_loop_dispatch(opamp_loop *l) {
     return opamp__fail(OPAMP_ERR_STATE, "dispatch: called in a callback");
   opamp__loop_ref(l);
   ran = opamp__dispatch(l);
+  if (opamp__forked(l)) return OPAMP_ERR_FORKED;
   opamp__loop_unref(l);
   return ran;
 }

@@ -225,11 +225,13 @@ static opamp_status begin_poll(opamp_loop *l) {
 
 int opamp_loop_poll(opamp_loop *l, int timeout_ms) {
   opamp_status status = begin_poll(l);
-  int waiting;
+  int waiting, ran;
   if (status != OPAMP_OK) return status;
   opamp__loop_ref(l);
   step_until(l, timeout_ms);
-  if (opamp__dispatch(l) > 0) opamp__loop_drain(l);
+  ran = opamp__dispatch(l);
+  if (opamp__forked(l)) return OPAMP_ERR_FORKED; /* inside a callback */
+  if (ran > 0) opamp__loop_drain(l);
   opamp__lock(l);
   waiting = l->events.len > INT_MAX ? INT_MAX : (int)l->events.len;
   if (l->free_pending) waiting = 0;

@@ -119,10 +119,14 @@ static opamp_client *seize_clients(opamp_loop *l) {
 static void release_transport(opamp_loop *l) {
   /* libwebsockets crashes when its context goes while the descriptors of
    * connections that were just aborted are still being closed. */
+  opamp__transport_close_idle(l->transport);
   opamp__reactor_step(l->reactor, 0);
   opamp__transport_shutdown(l->transport);
-  for (int i = 0; i < IDLE_STEPS && !opamp__transport_idle(l->transport); i++)
-    opamp__reactor_step(l->reactor, IDLE_STEP_MS);
+  for (int i = 0; i < IDLE_STEPS; i++) {
+    opamp__reactor_run(l->reactor);
+    if (opamp__transport_idle(l->transport)) break;
+    opamp__reactor_wait(l->reactor, IDLE_STEP_MS);
+  }
   if (!opamp__transport_idle(l->transport)) return;
   opamp__transport_free(l->transport);
   (void)opamp__reactor_free(l->reactor);
@@ -145,7 +149,8 @@ void opamp__loop_finish(opamp_loop *l) {
   opamp__lock(l);
   if (l->event_fd >= 0) close(l->event_fd);
   l->event_fd = -1;
-  pthread_cond_broadcast(&l->event_came);
+  /* In a forked child nobody waits, whatever the condition thinks. */
+  if (l->pid == getpid()) pthread_cond_broadcast(&l->event_came);
   opamp__unlock(l);
   opamp__loop_unref(l);
 }
@@ -173,6 +178,7 @@ void opamp_loop_free(opamp_loop *l) {
 /* --- waking, descriptors -------------------------------------------------- */
 
 void opamp_loop_wake(opamp_loop *l) {
+  if (l->pid != getpid()) return; /* a child would wake its parent */
   atomic_store(&l->woken, true);
   atomic_store(&l->wake_told, true);
   opamp__reactor_wake(l->reactor);

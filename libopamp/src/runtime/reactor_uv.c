@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/error.h"
@@ -25,7 +26,7 @@ struct opamp__reactor {
 };
 
 struct opamp__watch {
-  uv_poll_t poll;
+  uv_poll_t poll; /* its data is the watch */
   opamp__io_cb cb;
   void *ctx;
   int fd;
@@ -103,6 +104,24 @@ bool opamp__reactor_free(opamp__reactor *r) {
   return false;
 }
 
+/* --- in a forked child ---------------------------------------------------- */
+
+bool opamp__reactor_fork(opamp__reactor *r) {
+  return uv_loop_fork(&r->loop) == 0;
+}
+
+/* libuv has no function that tells, but its header does, and may not change
+ * that within version 1. */
+void opamp__reactor_close_descriptors(opamp__reactor *r) {
+  const uv_loop_t *l = &r->loop;
+  int fds[] = {l->backend_fd, l->async_io_watcher.fd, l->async_wfd,
+               l->signal_pipefd[0], l->signal_pipefd[1]};
+  for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+    if (fds[i] >= 0) close(fds[i]);
+}
+
+/* --- libwebsockets -------------------------------------------------------- */
+
 void *opamp__reactor_uv_loop(opamp__reactor *r) {
   return &r->loop;
 }
@@ -110,6 +129,7 @@ void *opamp__reactor_uv_loop(opamp__reactor *r) {
 static void find_poll(uv_handle_t *h, void *ctx) {
   uv_os_fd_t fd;
   if (uv_handle_get_type(h) != UV_POLL || uv_is_closing(h)) return;
+  if (h->data == h) return; /* a watch */
   if (uv_fileno(h, &fd) == 0) *(int *)ctx = fd;
 }
 

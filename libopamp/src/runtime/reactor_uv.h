@@ -18,6 +18,12 @@ opamp_status opamp__reactor_new(opamp__reactor **out);
  * loop busy. NULL is fine. */
 bool opamp__reactor_free(opamp__reactor *r);
 
+/* In a forked child: gives the reactor descriptors of its own. False when there
+ * are none. */
+bool opamp__reactor_fork(opamp__reactor *r);
+/* In a forked child that must touch nothing of it: closes the descriptors. */
+void opamp__reactor_close_descriptors(opamp__reactor *r);
+
 /* Does everything that is due, without waiting. */
 void opamp__reactor_run(opamp__reactor *r);
 /* Waits until there is something to run, at most timeout_ms (-1: no limit), and

@@ -17,7 +17,8 @@
 /* What the files of the runtime share.
  *
  *   options.c     opamp_options; snapshot.c its content, shared by clients
- *   loop.c        a loop's life; drive.c steps and poll; thread.c its thread
+ *   loop.c        a loop's life; abandon.c its end in a forked child;
+ *                 drive.c steps and poll; thread.c its thread
  *   queue.c       the events that wait, and which are dropped
  *   events.c      one event: reading, answering; dispatch.c callbacks
  *   client.c      a client's life; set.c and get.c its setters and getters

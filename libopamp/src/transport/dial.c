@@ -411,10 +411,26 @@ void opamp__resolver_free(opamp__resolver *r) {
     r->names = k->next;
     known_free(k);
   }
-  pthread_mutex_lock(&s->lock);
-  s->reactor = NULL;
-  bool last = !s->running;
-  pthread_mutex_unlock(&s->lock);
-  if (last) shared_free(s);
+  if (s != NULL) {
+    pthread_mutex_lock(&s->lock);
+    s->reactor = NULL;
+    bool last = !s->running;
+    pthread_mutex_unlock(&s->lock);
+    if (last) shared_free(s);
+  }
   opamp__free(r);
+}
+
+void opamp__resolver_orphan(opamp__resolver *r) {
+  shared *s = r->shared;
+  opamp__reactor_off_wake(r->reactor, woken, r);
+  /* The thread was in the middle of a change: what it has is lost. */
+  if (pthread_mutex_trylock(&s->lock) != 0) {
+    r->shared = NULL;
+    return;
+  }
+  s->running = false;
+  job_free(s->asking);
+  s->asking = NULL;
+  pthread_mutex_unlock(&s->lock);
 }

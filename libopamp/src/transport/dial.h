@@ -44,6 +44,8 @@ typedef struct opamp__lookup opamp__lookup;
 opamp_status opamp__resolver_new(opamp__resolver **out, opamp__reactor *r);
 /* No lookup may be open. Does not wait for the thread. NULL is fine. */
 void opamp__resolver_free(opamp__resolver *r);
+/* In a forked child: the thread is not there. */
+void opamp__resolver_orphan(opamp__resolver *r);
 
 /* `found` is NULL when there is no address; `error` then says why. Called from
  * the loop, never from inside opamp__resolve; the lookup is gone. */

@@ -72,12 +72,6 @@ static size_t header_arrives(char *p, size_t size, size_t n, void *ctx) {
   return x->conn == NULL ? 0 : n;
 }
 
-static curl_socket_t open_socket(void *ctx, curlsocktype purpose,
-                                 struct curl_sockaddr *a) {
-  (void)ctx, (void)purpose;
-  return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-}
-
 static CURLcode set_tls(CURL *easy, void *ssl_ctx, void *ctx) {
   (void)easy;
   return opamp__tls_apply((SSL_CTX *)ssl_ctx, (const opamp__tls *)ctx)
@@ -138,7 +132,10 @@ static void set_connection(http_exchange *x, const http_conn *c) {
   curl_easy_setopt(e, CURLOPT_PROXY, "");
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)NO_TIMEOUT_MS);
   curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, opamp__http_open_socket);
+  curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c->pool);
+  curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, opamp__http_close_socket);
+  curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, c->pool);
   if (x->resolve != NULL) curl_easy_setopt(e, CURLOPT_RESOLVE, x->resolve);
   if (c->pool->tls == NULL) return;
   bool insecure = opamp__tls_insecure(c->pool->tls);

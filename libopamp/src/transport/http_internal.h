@@ -27,6 +27,7 @@ struct http_pool {
   http_exchange *idle;
   http_exchange *dead;    /* dropped inside curl; removed when curl returns */
   http_exchange *starved; /* without memory for a watch; end then, too */
+  opamp__descriptor *wakeup[2]; /* of the multi handle; NULL: not known */
   unsigned idle_count, users, depth;
 };
 
@@ -54,6 +55,10 @@ http_pool *opamp__http_pool(opamp__transport *t, opamp__tls *tls);
 http_exchange *opamp__http_exchange_get(http_pool *p);
 /* Back into the pool; its handle is not in the multi. */
 void opamp__http_exchange_put(http_exchange *x);
+/* How curl opens and closes its sockets; `ctx` is the pool. */
+curl_socket_t opamp__http_open_socket(void *ctx, curlsocktype purpose,
+                                      struct curl_sockaddr *a);
+int opamp__http_close_socket(void *ctx, curl_socket_t fd);
 /* Gives up one that is under way. */
 void opamp__http_exchange_drop(http_exchange *x);
 

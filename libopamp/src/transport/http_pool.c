@@ -103,6 +103,28 @@ static int set_timer(CURLM *multi, long ms, void *ctx) {
   return 0;
 }
 
+/* --- sockets -------------------------------------------------------------- */
+
+curl_socket_t opamp__http_open_socket(void *ctx, curlsocktype purpose,
+                                      struct curl_sockaddr *a) {
+  opamp__descriptors *list = &((http_pool *)ctx)->http->t->descriptors;
+  opamp__descriptor *d = opamp__descriptor_new(list);
+  (void)purpose;
+  if (d == NULL) return CURL_SOCKET_BAD;
+  int fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+  if (fd < 0)
+    opamp__descriptor_free(list, d);
+  else
+    opamp__descriptor_set(d, fd);
+  return fd;
+}
+
+int opamp__http_close_socket(void *ctx, curl_socket_t fd) {
+  opamp__descriptors *list = &((http_pool *)ctx)->http->t->descriptors;
+  opamp__descriptor_free(list, opamp__descriptors_find(list, fd));
+  return close(fd);
+}
+
 /* --- pools ---------------------------------------------------------------- */
 
 static bool looks_like_curls(int fd) {
@@ -116,7 +138,7 @@ static bool looks_like_curls(int fd) {
 /* curl makes a pair of sockets to wake itself up, which programs that the host
  * starts would inherit (until 8.8), and does not tell which: they are the two
  * lowest free descriptors. */
-static CURLM *multi_init(void) {
+static CURLM *multi_init(http_pool *p) {
   int pair[2];
   bool known = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
   if (known) {
@@ -124,9 +146,12 @@ static CURLM *multi_init(void) {
     close(pair[1]);
   }
   CURLM *m = curl_multi_init();
-  if (known && looks_like_curls(pair[0]) && looks_like_curls(pair[1])) {
-    fcntl(pair[0], F_SETFD, FD_CLOEXEC);
-    fcntl(pair[1], F_SETFD, FD_CLOEXEC);
+  if (!known || !looks_like_curls(pair[0]) || !looks_like_curls(pair[1]))
+    return m;
+  for (int i = 0; i < 2; i++) {
+    fcntl(pair[i], F_SETFD, FD_CLOEXEC);
+    p->wakeup[i] = opamp__descriptor_new(&p->http->t->descriptors);
+    if (p->wakeup[i] != NULL) opamp__descriptor_set(p->wakeup[i], pair[i]);
   }
   return m;
 }
@@ -149,6 +174,8 @@ static void pool_free(http_pool *p) {
     p->idle = x->next;
     exchange_free(x);
   }
+  for (int i = 0; i < 2; i++)
+    opamp__descriptor_free(&p->http->t->descriptors, p->wakeup[i]);
   if (p->multi != NULL) curl_multi_cleanup(p->multi);
   opamp__timer_free(p->timer);
   opamp__tls_unref(p->tls);
@@ -161,7 +188,7 @@ static http_pool *pool_new(opamp__http *h, opamp__tls *tls) {
   p->http = h;
   p->tls = tls == NULL ? NULL : opamp__tls_ref(tls);
   p->timer = opamp__reactor_timer(h->t->reactor, on_timeout, p);
-  p->multi = multi_init();
+  p->multi = multi_init(p);
   if (p->timer == NULL || p->multi == NULL) {
     pool_free(p);
     return NULL;

@@ -2,6 +2,7 @@
 #ifndef OPAMP_TRANSPORT_INTERNAL_H
 #define OPAMP_TRANSPORT_INTERNAL_H
 
+#include "transport/descriptors.h"
 #include "transport/dial.h"
 #include "transport/transport.h"
 
@@ -26,6 +27,7 @@ struct opamp__transport {
   opamp__resolver *resolver;
   opamp__timer *soon;
   opamp__task *first, **last;
+  opamp__descriptors descriptors;
   opamp__http *http; /* each made when first needed */
   opamp__ws *ws;
   uint32_t max_connections;

@@ -41,8 +41,8 @@ void opamp__reactor_off_wake(opamp__reactor *r, opamp__timer_cb cb, void *ctx);
 
 /* The uv_loop_t, for libwebsockets' foreign loop and nothing else. */
 void *opamp__reactor_uv_loop(opamp__reactor *r);
-/* The descriptor of a poll handle that libwebsockets still has in the loop, -1
- * when there is none. For when nothing of ours is watched any more. */
+/* The descriptor of a poll handle that libwebsockets has in the loop, -1 when
+ * there is none. */
 int opamp__reactor_foreign_fd(opamp__reactor *r);
 
 #endif

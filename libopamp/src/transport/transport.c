@@ -95,7 +95,23 @@ void opamp__transport_free(opamp__transport *t) {
   if (t == NULL) return;
   opamp__resolver_free(t->resolver);
   opamp__timer_free(t->soon);
+  opamp__descriptors_free(&t->descriptors);
   opamp__free(t);
+}
+
+void opamp__transport_close_idle(opamp__transport *t) {
+  (void)opamp__http_shutdown(t);
+}
+
+/* --- in a forked child ---------------------------------------------------- */
+
+bool opamp__transport_cut(opamp__transport *t) {
+  opamp__resolver_orphan(t->resolver);
+  return opamp__descriptors_replace(&t->descriptors);
+}
+
+void opamp__transport_close_descriptors(opamp__transport *t) {
+  opamp__descriptors_close(&t->descriptors);
 }
 
 /* --- connections ---------------------------------------------------------- */

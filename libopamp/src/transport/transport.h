@@ -80,6 +80,17 @@ void opamp__transport_shutdown(opamp__transport *t);
 bool opamp__transport_idle(const opamp__transport *t);
 void opamp__transport_free(opamp__transport *t);
 
+/* In a forked child, first of all: connections lead nowhere from here on, so
+ * that all of this can be taken down as usual. False when there are no
+ * descriptors for that. */
+bool opamp__transport_cut(opamp__transport *t);
+/* In a forked child that must touch nothing of it: closes the descriptors. */
+void opamp__transport_close_descriptors(opamp__transport *t);
+/* Closes connections that nobody uses now; all others were closed or aborted.
+ * After cut this comes before the loop runs again: curl must not be driven by
+ * what happens to descriptors that are no longer what it opened. */
+void opamp__transport_close_idle(opamp__transport *t);
+
 /* Starts a connection; the URL's scheme decides which kind. WebSocket: dials.
  * HTTP: nothing happens until send. It may call sink->closed only later, from
  * the loop, never from inside open. The sink is not copied. OPAMP_ERR_NOMEM;

@@ -55,6 +55,7 @@ struct ws_link {
   ws_conn *conn; /* NULL: nobody cares */
   ws_vhost *vhost;
   struct lws *wsi;
+  opamp__descriptor *descriptor;
   opamp__task kill;
   opamp__timer *linger;
   uint8_t *copy;       /* of the piece that is being compressed */

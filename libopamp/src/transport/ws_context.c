@@ -27,6 +27,19 @@ enum {
 /* Contexts share counters in libwebsockets that nothing guards. */
 static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
 
+static void lock_contexts(void) {
+  pthread_mutex_lock(&contexts);
+}
+
+static void unlock_contexts(void) {
+  pthread_mutex_unlock(&contexts);
+}
+
+/* A child finds it free, and libwebsockets not in the middle of anything. */
+static void mind_forks(void) {
+  (void)pthread_atfork(lock_contexts, unlock_contexts, unlock_contexts);
+}
+
 /* Nothing of it goes to stderr, nor anywhere: libwebsockets formats its lines
  * in one static buffer for all threads. What failed is in the callbacks. */
 static void no_log(int level, const char *line) {
@@ -93,7 +106,9 @@ static void keep_one_alive(void) {
 static struct lws_context *make_context(
     struct lws_context_creation_info *info) {
   static bool silenced;
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct sigaction old;
+  pthread_once(&once, mind_forks);
   pthread_mutex_lock(&contexts);
   sigaction(SIGPIPE, NULL, &old);
   if (!silenced) lws_set_log_level(0, no_log);
@@ -115,12 +130,45 @@ static opamp_status no_context(void) {
   return opamp__fail(OPAMP_ERR_NOMEM, "libwebsockets made no context");
 }
 
+/* libwebsockets opens a source of random bytes, and does not tell: it gets the
+ * lowest free descriptor. */
+static int lowest_free(void) {
+  int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) close(fd);
+  return fd;
+}
+
+static bool is_random(int fd) {
+  struct stat ours, there;
+  return fd >= 0 && fstat(fd, &ours) == 0 && S_ISCHR(ours.st_mode) &&
+         stat("/dev/urandom", &there) == 0 && ours.st_rdev == there.st_rdev;
+}
+
+static void ws_free(opamp__ws *w) {
+  opamp__descriptor_free(&w->t->descriptors, w->event_pipe);
+  opamp__descriptor_free(&w->t->descriptors, w->random);
+  opamp__free(w);
+}
+
 static void clean_up(void *ctx);
+
+static opamp__ws *ws_new(opamp__transport *t) {
+  opamp__ws *w = (opamp__ws *)opamp__calloc(1, sizeof *w);
+  if (w == NULL) return NULL;
+  w->t = t;
+  w->task.run = clean_up;
+  w->task.ctx = w;
+  w->event_pipe = opamp__descriptor_new(&t->descriptors);
+  w->random = opamp__descriptor_new(&t->descriptors);
+  if (w->event_pipe != NULL && w->random != NULL) return w;
+  ws_free(w);
+  return NULL;
+}
 
 opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
   *out = t->ws;
   if (t->ws != NULL) return OPAMP_OK;
-  opamp__ws *w = (opamp__ws *)opamp__calloc(1, sizeof *w);
+  opamp__ws *w = ws_new(t);
   if (w == NULL) return opamp__nomem();
   void *loop = opamp__reactor_uv_loop(t->reactor);
   struct lws_context_creation_info info = {
@@ -133,15 +181,15 @@ opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
       .pt_serv_buf_size = OPAMP__WS_CHUNK,
       .max_http_header_data = HEADER_MAX,
       .timeout_secs = NO_TIMEOUT_S};
+  int lowest = lowest_free();
   struct lws_context *c = make_context(&info);
   if (c == NULL) {
-    opamp__free(w);
+    ws_free(w);
     return no_context();
   }
+  opamp__descriptor_set(w->event_pipe, opamp__reactor_foreign_fd(t->reactor));
+  if (is_random(lowest)) opamp__descriptor_set(w->random, lowest);
   w->context = c;
-  w->t = t;
-  w->task.run = clean_up;
-  w->task.ctx = w;
   t->ws = w;
   *out = w;
   return OPAMP_OK;
@@ -277,7 +325,7 @@ static void clean_up(void *ctx) {
   }
   release_number(w);
   t->ws = NULL;
-  opamp__free(w);
+  ws_free(w);
 }
 
 bool opamp__ws_shutdown(opamp__transport *t) {

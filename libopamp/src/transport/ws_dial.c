@@ -53,6 +53,7 @@ void opamp__ws_link_free(ws_link *l) {
   *at = l->next;
   l->w->link_count--;
   opamp__soon_cancel(l->w->t, &l->kill);
+  opamp__descriptor_free(&l->w->t->descriptors, l->descriptor);
   opamp__ws_vhost_put(l->w, l->vhost);
   opamp__timer_free(l->linger);
   opamp__free(l->copy);
@@ -71,8 +72,10 @@ static ws_link *link_new(ws_conn *c) {
       .url = &d->url, .tls = c->tls, .compress = c->compress};
   c->dial->error = ENOMEM;
   if (l == NULL) return NULL;
-  l->vhost = opamp__ws_vhost_get(w, &ep);
+  l->descriptor = opamp__descriptor_new(&w->t->descriptors);
+  if (l->descriptor != NULL) l->vhost = opamp__ws_vhost_get(w, &ep);
   if (l->vhost == NULL) {
+    opamp__descriptor_free(&w->t->descriptors, l->descriptor);
     opamp__free(l);
     return NULL;
   }
@@ -119,6 +122,8 @@ static bool try_address(ws_conn *c) {
   struct lws *wsi = lws_client_connect_via_info(&info);
   d->error = errno != 0 ? errno : ENOMEM;
   l->connecting = false;
+  if (!l->gone && l->wsi != NULL)
+    opamp__descriptor_set(l->descriptor, lws_get_socket_fd(l->wsi));
   if (wsi != NULL && !l->gone) return true;
   opamp__ws_part(l);
   /* Past the TCP connection libwebsockets closes it in its own time, and says

@@ -32,6 +32,7 @@ struct opamp__ws {
   opamp__task task; /* destroys vhosts without users, and the context */
   unsigned rounds;
   int guard, guarded; /* see hold_number */
+  opamp__descriptor *event_pipe, *random; /* of the context */
 };
 
 /* The context, made at the first call. OPAMP_ERR_UNSUPPORTED without its libuv
