@@ -12,6 +12,7 @@ import base64
 import gzip
 import hashlib
 import os
+import select
 import socket
 import ssl
 import struct
@@ -22,6 +23,7 @@ import zlib
 OPTIONS = dict(a.split("=", 1) for a in sys.argv[2:])
 LOCK = threading.Lock()
 COUNT = [0]
+GATE = threading.Semaphore(0)
 
 
 def say(*words):
@@ -479,12 +481,37 @@ def ws_many(peer):
     peer.drain()
 
 
+def relay(peer):
+    """Hands everything on to the port `to`, and what comes from there back."""
+    there = socket.create_connection(("127.0.0.1", int(OPTIONS["to"])))
+    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with there:
+        while True:
+            ready, _, _ = select.select([peer.sock, there], [], [])
+            if there in ready:
+                part = there.recv(65536)
+                if not part:
+                    return
+                peer.send(part)
+            if peer.sock in ready:
+                peer.more()
+                while peer.sock.pending():
+                    peer.more()
+                there.sendall(peer.data)
+                peer.data = b""
+
+
 ROLES = {name: f for name, f in globals().items()
          if callable(f) and getattr(f, "__module__", "") == "__main__"}
 
 
 def serve(sock, context):
     try:
+        if "gate" in OPTIONS:
+            # The first bytes are here; what follows waits for the test's word.
+            sock.recv(1, socket.MSG_PEEK)
+            say("held")
+            GATE.acquire()
         if context:
             sock = context.wrap_socket(sock, server_side=True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -528,7 +555,8 @@ def main():
 
     threading.Thread(target=accept, daemon=True).start()
     say("port", listener.getsockname()[1])
-    sys.stdin.read()
+    for _ in sys.stdin:
+        GATE.release()
     os._exit(0)
 
 
