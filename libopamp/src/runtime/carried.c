@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "opamp/transport.h"
 #include "runtime/runtime.h"
-#include "transport/internal.h"
 
 /* One more transport behind the same few functions: what is asked of it becomes
  * an event, what the application answers an input of the core. */

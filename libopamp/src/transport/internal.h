@@ -37,14 +37,6 @@ struct opamp__transport {
 void opamp__soon(opamp__transport *t, opamp__task *task);
 void opamp__soon_cancel(opamp__transport *t, opamp__task *task);
 
-/* The head of every connection. */
-struct opamp__conn {
-  const opamp__conn_ops *ops;
-  opamp__transport *t;
-  const opamp__sink *sink;
-  void *ctx;
-};
-
 /* The reason of an end, kept from where it shows until the owner is told. */
 enum { OPAMP__BODY_SHOWN = 200 };
 typedef struct opamp__ending {

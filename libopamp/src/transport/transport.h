@@ -117,7 +117,7 @@ void opamp__conn_close(opamp__conn *c, int code);
 /* Ends at once; no call of the sink comes after it; the conn is gone. */
 void opamp__conn_abort(opamp__conn *c);
 
-/* --- HTTP and WebSocket each fill one of these */
+/* --- HTTP and WebSocket each fill one of these, and so may others ---------- */
 
 typedef struct opamp__conn_ops {
   opamp_status (*send)(opamp__conn *c, uint8_t *frame, size_t len);
@@ -125,6 +125,14 @@ typedef struct opamp__conn_ops {
   void (*close)(opamp__conn *c, int code);
   void (*abort)(opamp__conn *c);
 } opamp__conn_ops;
+
+/* The head of every connection. */
+struct opamp__conn {
+  const opamp__conn_ops *ops;
+  opamp__transport *t;
+  const opamp__sink *sink;
+  void *ctx;
+};
 
 /* OPAMP_ERR_UNSUPPORTED in a build without WebSocket. */
 opamp_status opamp__ws_supported(void);
