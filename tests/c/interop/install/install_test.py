@@ -1,33 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs the build into a temporary prefix and uses it from there."""
 
-import argparse
 import glob
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
-import threading
 import unittest
 
-options = None
-
-
-def run(*command, env=None):
-    """Runs a command to its end and returns what it printed."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False,
-                          env={**os.environ, **(env or {})}, timeout=100)
-    if done.returncode:
-        raise AssertionError(f"{command}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def version():
-    with open(os.path.join(options.source, "CMakeLists.txt"),
-              encoding="utf-8") as f:
-        return re.search(r"VERSION (\d+\.\d+\.\d+)", f.read()).group(1)
+import ways
+from ways import Process, options, run, verdict, version
 
 
 class Installed(unittest.TestCase):
@@ -64,22 +46,6 @@ class Installed(unittest.TestCase):
         self.assertEqual(run("pkg-config", "--modversion", "libopamp",
                              env=self.env).strip(), version())
 
-    def test_sub_project(self):
-        source = self.path("super")
-        os.makedirs(source)
-        with open(f"{source}/CMakeLists.txt", "w", encoding="utf-8") as f:
-            f.write("cmake_minimum_required(VERSION 3.20)\n"
-                    "project(super LANGUAGES C)\n"
-                    f"add_subdirectory({options.source} opamp)\n"
-                    "if(CMAKE_BUILD_TYPE OR TARGET opamp-agent\n"
-                    "    OR TARGET opamp_harness)\n"
-                    '  message(FATAL_ERROR "it meddles")\n'
-                    "endif()\n"
-                    f"add_executable(x {options.source}"
-                    "/tests/c/interop/install/consumer/main.c)\n"
-                    "target_link_libraries(x opamp::opamp)\n")
-        run("cmake", "-S", source, "-B", f"{source}/build")
-
     def test_readme_example(self):
         with open(os.path.join(options.source, "README.md"),
                   encoding="utf-8") as f:
@@ -107,36 +73,8 @@ class Installed(unittest.TestCase):
                          env={**os.environ, **self.env}) as agent:
                 self.assertEqual(agent.stdout.readline(),
                                  "main.conf is now: colour = green\n")
-                self.assertEqual(self.verdict(peer), "APPLIED")
-
-    @staticmethod
-    def verdict(peer):
-        for line in peer.stdout:
-            status = json.loads(line).get("message", {}).get(
-                "remote_config_status", {}).get("status")
-            if status in ("APPLIED", "FAILED"):
-                return status
-        return None
-
-
-class Process(subprocess.Popen):
-    """A process that ends with its block, or after 20 s."""
-
-    def __init__(self, *command, env=None):
-        super().__init__(command, stdin=subprocess.PIPE, env=env,
-                         stdout=subprocess.PIPE, text=True)
-        self.limit = threading.Timer(20, self.kill)
-        self.limit.start()
-
-    def __exit__(self, *what):
-        self.limit.cancel()
-        self.terminate()
-        super().__exit__(*what)
+                self.assertEqual(verdict(peer), "APPLIED")
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    for name in ("build", "source", "peer"):
-        arguments.add_argument(f"--{name}", required=True)
-    options, rest = arguments.parse_known_args()
-    unittest.main(argv=[sys.argv[0], *rest])
+    ways.main("build", "source", "peer")
