@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "common/utf8.h"
 #include "common/text.h"
+#include "common/utf8.h"
 
 /* --- from JSON ------------------------------------------------------------ */
 

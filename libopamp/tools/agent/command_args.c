@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "agent/command.h"
-#include "common/utf8.h"
 #include "common/text.h"
+#include "common/utf8.h"
 
 /* Arguments are read strictly: an unknown key or a wrong type is refused with
  * its place, because a misspelt key that is ignored looks like success. */

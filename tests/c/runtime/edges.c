@@ -116,7 +116,8 @@ TEST(the_last_error_is_kept) {
 }
 
 TEST(names_of_events) {
-  for (int kind = OPAMP_EVENT_CONNECTING; kind <= OPAMP_EVENT_TRANSPORT_CLOSE; kind++)
+  for (int kind = OPAMP_EVENT_CONNECTING; kind <= OPAMP_EVENT_TRANSPORT_CLOSE;
+       kind++)
     CHECK(opamp_event_kind_name(kind) != NULL);
   CHECK(opamp_event_kind_name(0) == NULL);
   CHECK(opamp_event_kind_name(OPAMP_EVENT_TRANSPORT_CLOSE + 1) == NULL);

@@ -238,8 +238,7 @@ TEST(deflate_negotiation) {
     CHECK_EQ(ws_negotiate_deflate(&answer, rows[i].offers), rows[i].bits);
     size_t n = strlen(rows[i].more);
     CHECK(answer.len >= n && (n > 0 || answer.len == 0));
-    if (n > 0)
-      CHECK_MEM(answer.ptr + answer.len - n, n, rows[i].more, n);
+    if (n > 0) CHECK_MEM(answer.ptr + answer.len - n, n, rows[i].more, n);
     tool_buf_free(&answer);
   }
 }
