@@ -275,8 +275,10 @@ static bool batch_fail(call *c, size_t i, const char *what) {
 /* A queue that is full half-way would leave the batch half done. */
 static bool customs_fit(call *c) {
   size_t n = 0;
-  for (size_t i = 0; i < c->batched; i++)
-    if (c->batch[i].command->run == run_custom) n++;
+  for (size_t i = 0; i < c->batched; i++) {
+    const command *what = c->batch[i].command;
+    if (what != NULL && what->run == run_custom) n++;
+  }
   return n == 0 ||
          c->a->customs + n <= opamp_options_number(c->a->options.library,
                                                    OPAMP_OPT_CUSTOM_QUEUE) ||
