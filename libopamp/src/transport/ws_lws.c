@@ -315,6 +315,11 @@ static void link_closed(ws_link *l) {
   } else if (err != 0) {
     e = opamp__ending_new(OPAMP_ERR_TRANSPORT, "connection lost: %s",
                           strerror(err));
+  } else if (!c->open) {
+    /* With TLS 1.3 also one that misses our certificate: it says so only when
+     * we believe the handshake done. */
+    e = opamp__ending_new(OPAMP_ERR_TRANSPORT,
+                          "the server hung up before the upgrade");
   } else if (l->killed || peer_hung_up(l->wsi)) {
     e = opamp__ending_new(OPAMP_ERR_TRANSPORT,
                           "the server hung up without a Close");
