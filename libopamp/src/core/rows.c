@@ -63,6 +63,17 @@ uint32_t opamp__rows_waiting(const opamp__core *c) {
   return mask;
 }
 
+/* Once for each row: somebody may wonder where it stays. */
+static void tell_kept(opamp__core *c, int row) {
+  const opamp__row_info *info = &opamp__row_infos[row];
+  uint64_t missing = info->agent_capability & ~c->view.capabilities;
+  if (missing != 0)
+    opamp__emit_log(
+        c, OPAMP_LOG_INFO, "%s is kept and not sent: the capability %s is off",
+        opamp_msg_field_name(OPAMP_MSG_AGENT_TO_SERVER, info->field),
+        opamp_agent_capability_name(missing));
+}
+
 opamp_status opamp__rows_set(opamp__core *c, int field, opamp__buf *value) {
   int i = opamp__rows_find(field);
   opamp__row *r;
@@ -83,6 +94,7 @@ opamp_status opamp__rows_set(opamp__core *c, int field, opamp__buf *value) {
   r->len = (uint32_t)value->len;
   *value = (opamp__buf){NULL, 0, 0};
   r->set++;
+  if (r->set == 1) tell_kept(c, i);
   r->suspect = r->parked = false;
   c->revision++;
   c->frame_current = false;
