@@ -52,7 +52,8 @@ int main(int argc, char **argv) {
   }
   if (pthread_create(&worker, NULL, work, agent) != 0) return 1;
   while (kind != OPAMP_EVENT_STOPPED) {
-    opamp_event *e = opamp_client_wait_event(agent, -1);
+    opamp_event *e;
+    if (opamp_client_wait_event(agent, -1, &e) != OPAMP_OK) return 1;
     if (e == NULL) continue; /* somebody called opamp_loop_wake */
     kind = opamp_event_kind(e);
     printf("%s %s\n", opamp_event_kind_name(kind),

@@ -8,6 +8,7 @@
 #include "opamp/options.h"
 #include "opamp/status.h"
 #include "opamp/types.h"
+#include "opamp/uid.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -232,6 +233,11 @@ OPAMP_API opamp_status opamp_client_server_custom_capabilities(
 
 /* The sequence number of the last message; -1 before the first. */
 OPAMP_API int64_t opamp_client_sequence_num(const opamp_client *c);
+
+/* How many custom messages opamp_client_send_custom would take now. It grows as
+ * the server answers; only opamp_client_send_custom and _queue_raw make it less.
+ */
+OPAMP_API size_t opamp_client_custom_room(const opamp_client *c);
 
 /* Bit n is set when field n of AgentToServer was set and not delivered, or is
  * parked. */

@@ -107,10 +107,13 @@ OPAMP_API void opamp_loop_wake(opamp_loop *l);
  * opamp_event_free. */
 OPAMP_API opamp_event *opamp_loop_next_event(opamp_loop *l);
 
-/* In thread mode: waits up to `timeout_ms` (-1 without end) for an event; NULL
- * after it, when woken, or when what came is for callbacks (then call
- * opamp_loop_dispatch). Without a thread it does not wait. */
-OPAMP_API opamp_event *opamp_loop_wait_event(opamp_loop *l, int timeout_ms);
+/* In thread mode: waits up to `timeout_ms` (-1: without end) for an event, which
+ * the caller owns. OPAMP_OK with *out NULL: opamp_loop_wake was called, or what
+ * came is for callbacks, and opamp_loop_dispatch is to be called. Otherwise
+ * *out is NULL, too: OPAMP_ERR_TIMEOUT; OPAMP_ERR_STATE, the loop has no thread
+ * that could bring an event; OPAMP_ERR_FORKED. */
+OPAMP_API opamp_status opamp_loop_wait_event(opamp_loop *l, int timeout_ms,
+                                             opamp_event **out);
 
 /* A descriptor that is readable while events wait. Owned by the loop. -1 when
  * it could not be made. */

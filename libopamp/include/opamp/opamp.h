@@ -15,5 +15,6 @@
 #include "opamp/transport.h"
 #include "opamp/typed.h"
 #include "opamp/types.h"
+#include "opamp/uid.h"
 
 #endif

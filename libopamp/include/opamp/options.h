@@ -4,6 +4,7 @@
 
 #include "opamp/status.h"
 #include "opamp/types.h"
+#include "opamp/uid.h"
 
 #ifdef __cplusplus
 extern "C" {

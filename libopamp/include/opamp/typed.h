@@ -303,9 +303,10 @@ static inline opamp_event *opamp_client_next_event(opamp_client *c) {
   return opamp_loop_next_event(opamp_client_loop(c));
 }
 
-static inline opamp_event *opamp_client_wait_event(opamp_client *c,
-                                                   int timeout_ms) {
-  return opamp_loop_wait_event(opamp_client_loop(c), timeout_ms);
+static inline opamp_status opamp_client_wait_event(opamp_client *c,
+                                                   int timeout_ms,
+                                                   opamp_event **out) {
+  return opamp_loop_wait_event(opamp_client_loop(c), timeout_ms, out);
 }
 
 static inline opamp_status opamp_client_start_thread(opamp_client *c) {

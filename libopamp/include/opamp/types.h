@@ -45,9 +45,6 @@ typedef struct opamp_bytes {
   size_t len;
 } opamp_bytes;
 
-/* The length in bytes of an instance uid (a UUID in binary form). */
-enum { OPAMP_UID_LEN = 16 };
-
 /* The version of the library that was loaded, as 0xMMmmpp. Any thread. */
 OPAMP_API uint32_t opamp_version(void);
 

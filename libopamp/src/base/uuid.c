@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/error.h"
+
 void opamp__uuid7(uint8_t out[OPAMP_UID_LEN], uint64_t unix_ms,
                   const uint8_t random[10]) {
   for (int i = 0; i < 6; i++) out[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
@@ -16,15 +18,14 @@ static bool dash_before(int i) {
   return i == 4 || i == 6 || i == 8 || i == 10;
 }
 
-void opamp__uuid_format(const uint8_t uid[OPAMP_UID_LEN],
-                        char out[OPAMP__UUID_TEXT]) {
+void opamp_uid_format(const uint8_t *uid, char *text) {
   static const char digits[] = "0123456789abcdef";
   for (int i = 0; i < OPAMP_UID_LEN; i++) {
-    if (dash_before(i)) *out++ = '-';
-    *out++ = digits[uid[i] >> 4];
-    *out++ = digits[uid[i] & 15];
+    if (dash_before(i)) *text++ = '-';
+    *text++ = digits[uid[i] >> 4];
+    *text++ = digits[uid[i] & 15];
   }
-  *out = '\0';
+  *text = '\0';
 }
 
 static int hex(char c) {
@@ -34,18 +35,22 @@ static int hex(char c) {
   return -1;
 }
 
-bool opamp__uuid_parse(opamp_str text, uint8_t out[OPAMP_UID_LEN]) {
-  uint8_t uid[OPAMP_UID_LEN];
+opamp_status opamp_uid_parse(uint8_t *uid, opamp_str text) {
+  uint8_t parsed[OPAMP_UID_LEN];
   const char *p = text.ptr;
-  if (text.len != OPAMP__UUID_TEXT - 1) return false;
-  for (int i = 0; i < OPAMP_UID_LEN; i++, p += 2) {
-    if (dash_before(i) && *p++ != '-') return false;
+  bool ok = text.len == OPAMP_UID_TEXT_LEN;
+  for (int i = 0; ok && i < OPAMP_UID_LEN; i++) {
+    if (dash_before(i)) ok = *p++ == '-';
     int high = hex(p[0]), low = hex(p[1]);
-    if (high < 0 || low < 0) return false;
-    uid[i] = (uint8_t)(high * 16 + low);
+    ok = ok && high >= 0 && low >= 0;
+    if (ok) parsed[i] = (uint8_t)(high * 16 + low);
+    p += 2;
   }
-  memcpy(out, uid, sizeof uid);
-  return true;
+  if (!ok)
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "instance uid: not the text of a UUID");
+  memcpy(uid, parsed, sizeof parsed);
+  return OPAMP_OK;
 }
 
 bool opamp__uuid_is_zero(const uint8_t uid[OPAMP_UID_LEN]) {

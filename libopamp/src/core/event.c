@@ -5,7 +5,9 @@
 
 opamp_event *opamp__event_new(int kind) {
   opamp_event *e = opamp__calloc(1, sizeof *e);
-  if (e != NULL) e->kind = kind;
+  if (e == NULL) return NULL;
+  opamp__handle_begin(&e->handle, OPAMP__HANDLE_EVENT);
+  e->kind = kind;
   return e;
 }
 
@@ -15,7 +17,7 @@ void opamp__event_destroy(opamp_event *e) {
   opamp__buf_free(&e->bytes);
   opamp__buf_free(&e->previous);
   opamp_msg_free(e->msg);
-  opamp__free(e);
+  opamp__handle_free(&e->handle, sizeof *e);
 }
 
 bool opamp__event_set_text(opamp_event *e, opamp_str text) {

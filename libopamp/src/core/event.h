@@ -3,6 +3,7 @@
 #define OPAMP_CORE_EVENT_H
 
 #include "base/buf.h"
+#include "base/handle.h"
 #include "opamp/event.h"
 
 /* An event as the core makes it. The runtime queues it and hands it out; its
@@ -11,6 +12,7 @@
 enum { OPAMP__EVENT_NUMBERS = 4 };
 
 struct opamp_event {
+  opamp__handle handle;
   int kind;
   opamp_status status;
   opamp__buf text;     /* ends with a NUL that len does not count */

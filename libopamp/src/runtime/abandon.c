@@ -28,7 +28,11 @@ static bool part_from_parent(opamp_loop *l) {
 
 void opamp_loop_abandon(opamp_loop *l) {
   opamp__sigpipe pipe;
-  if (l == NULL || l->pid == getpid()) return;
+  if (l == NULL ||
+      opamp__handle_check(l, OPAMP__HANDLE_LOOP, __func__) != OPAMP_OK ||
+      l->pid == getpid())
+    return;
+  opamp__handle_end(&l->handle);
   /* First, as taking events out of the queue would read it. */
   if (l->event_fd >= 0) close(l->event_fd);
   l->event_fd = -1;

@@ -153,35 +153,50 @@ bool opamp__carried_hears(opamp__conn **conn, const opamp__command *answer) {
 
 /* --- answering: any thread ------------------------------------------------ */
 
+static opamp_status check(const opamp_client *c, const char *function) {
+  opamp_status status = opamp__client_check(c, function);
+  if (status == OPAMP_OK && c->options->numbers[OPAMP_OPT_OWN_TRANSPORT] == 0)
+    return opamp__fail(OPAMP_ERR_STATE, "%s: option own-transport is off",
+                       function);
+  return status;
+}
+
 static opamp_status post(opamp_client *c, opamp__command *cmd,
                          int64_t connection) {
   if (cmd == NULL) return opamp__nomem();
-  if (c->options->numbers[OPAMP_OPT_OWN_TRANSPORT] == 0) {
-    opamp__command_free(cmd);
-    return opamp__fail(OPAMP_ERR_STATE, "option own-transport is off");
-  }
   cmd->in.number = (uint64_t)connection;
   return opamp__client_post(c, cmd);
 }
 
+/* An answer that is nothing but its kind. */
+static opamp_status tell(opamp_client *c, opamp__in_kind kind,
+                         int64_t connection, const char *function) {
+  opamp_status status = check(c, function);
+  if (status != OPAMP_OK) return status;
+  return post(c, opamp__command_new(kind), connection);
+}
+
 opamp_status opamp_client_transport_opened(opamp_client *c,
                                            int64_t connection) {
-  return post(c, opamp__command_new(OPAMP__IN_OPENED), connection);
+  return tell(c, OPAMP__IN_OPENED, connection, __func__);
 }
 
 opamp_status opamp_client_transport_written(opamp_client *c,
                                             int64_t connection) {
-  return post(c, opamp__command_new(OPAMP__IN_WRITTEN), connection);
+  return tell(c, OPAMP__IN_WRITTEN, connection, __func__);
 }
 
 opamp_status opamp_client_transport_alive(opamp_client *c, int64_t connection) {
-  return post(c, opamp__command_new(OPAMP__IN_ALIVE), connection);
+  return tell(c, OPAMP__IN_ALIVE, connection, __func__);
 }
 
 opamp_status opamp_client_transport_received(opamp_client *c,
                                              int64_t connection,
                                              opamp_bytes message) {
-  opamp__command *cmd = opamp__command_new(OPAMP__IN_FRAME);
+  opamp_status status = check(c, __func__);
+  opamp__command *cmd;
+  if (status != OPAMP_OK) return status;
+  cmd = opamp__command_new(OPAMP__IN_FRAME);
   /* An empty body is a message too, and one has a pointer. */
   if (cmd != NULL && (!opamp__buf_reserve(&cmd->value, message.len + 1) ||
                       !opamp__buf_set(&cmd->value, message.ptr, message.len))) {
@@ -204,7 +219,9 @@ opamp_status opamp_client_transport_closed(opamp_client *c, int64_t connection,
                                            int64_t retry_after_ms,
                                            const char *text) {
   opamp_str said = opamp__str(text);
+  opamp_status status = check(c, __func__);
   opamp__command *cmd;
+  if (status != OPAMP_OK) return status;
   if (why >= OPAMP_OK ||
       strcmp(opamp_status_name(why), "OPAMP_ERR_UNKNOWN") == 0)
     return opamp__fail(OPAMP_ERR_INVALID, "closed: %d is no failure", why);

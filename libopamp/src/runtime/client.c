@@ -9,6 +9,12 @@
 #include "base/uuid.h"
 #include "runtime/runtime.h"
 
+opamp_status opamp__client_check(const opamp_client *c, const char *function) {
+  opamp_status status = opamp__handle_check(c, OPAMP__HANDLE_CLIENT, function);
+  if (status == OPAMP_OK && opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
+  return status;
+}
+
 /* --- references ----------------------------------------------------------- */
 
 void opamp__client_ref(opamp_client *c) {
@@ -27,7 +33,7 @@ void opamp__client_unref(opamp_client *c) {
   opamp__buf_free(&c->config_hash);
   opamp__buf_free(&c->server_customs);
   opamp__snapshot_unref(c->options);
-  opamp__free(c);
+  opamp__handle_free(&c->handle, sizeof *c);
   if (l != NULL) opamp__loop_unref(l);
 }
 
@@ -109,9 +115,13 @@ opamp_status opamp_client_new(opamp_client **out, opamp_loop *loop,
   opamp_client *c;
   opamp_status status;
   *out = NULL;
-  if (loop != NULL && opamp__forked(loop)) return OPAMP_ERR_FORKED;
+  status = opamp__handle_check(o, OPAMP__HANDLE_OPTIONS, __func__);
+  if (status == OPAMP_OK && loop != NULL)
+    status = opamp__loop_check(loop, __func__);
+  if (status != OPAMP_OK) return status;
   c = opamp__calloc(1, sizeof *c);
   if (c == NULL) return opamp__nomem();
+  opamp__handle_begin(&c->handle, OPAMP__HANDLE_CLIENT);
   atomic_init(&c->refs, 1);
   c->options = opamp__snapshot_ref(o->snap);
   status = set_up(c, loop);
@@ -132,12 +142,12 @@ void opamp_client_free(opamp_client *c) {
   opamp_loop *l;
   opamp_event *waiting;
   bool own_loop;
-  if (c == NULL || opamp__forked(c->loop)) return;
+  if (c == NULL || opamp__client_check(c, __func__) != OPAMP_OK) return;
   l = c->loop;
   own_loop = c->own_loop;
   opamp__loop_ref(l);
   opamp__lock(l);
-  atomic_store(&c->freed, true);
+  opamp__handle_end(&c->handle);
   waiting = opamp__queue_purge(c);
   opamp__loop_mark(l, c);
   opamp__unlock(l);
@@ -161,7 +171,8 @@ static bool lacks_packages(const opamp_client *c) {
 opamp_status opamp_client_start(opamp_client *c) {
   opamp__command *cmd;
   bool bad;
-  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
   cmd = opamp__command_new(OPAMP__IN_START);
   if (cmd == NULL) return opamp__nomem();
   opamp__lock(c->loop);
@@ -176,41 +187,51 @@ opamp_status opamp_client_start(opamp_client *c) {
   return opamp__client_post(c, cmd);
 }
 
-static opamp_status stop(opamp_client *c, bool silent) {
-  opamp__command *cmd = opamp__command_new(OPAMP__IN_STOP);
+static opamp_status stop(opamp_client *c, bool silent, const char *function) {
+  opamp_status status = opamp__client_check(c, function);
+  opamp__command *cmd;
+  if (status != OPAMP_OK) return status;
+  cmd = opamp__command_new(OPAMP__IN_STOP);
   if (cmd == NULL) return opamp__nomem();
   cmd->in.silent = silent;
   return opamp__client_post(c, cmd);
 }
 
 opamp_status opamp_client_stop(opamp_client *c) {
-  return stop(c, false);
+  return stop(c, false, __func__);
 }
 
 opamp_status opamp_client_stop_silent(opamp_client *c) {
-  return stop(c, true);
+  return stop(c, true, __func__);
 }
 
 /* --- belongings ----------------------------------------------------------- */
 
+/* These are of use in a forked child, too. */
+
+static bool is_client(const opamp_client *c, const char *function) {
+  return opamp__handle_check(c, OPAMP__HANDLE_CLIENT, function) == OPAMP_OK;
+}
+
 opamp_loop *opamp_client_loop(const opamp_client *c) {
-  return c->loop;
+  return is_client(c, __func__) ? c->loop : NULL;
 }
 
 void opamp_client_set_user_data(opamp_client *c, void *user_data) {
-  atomic_store(&c->user_data, user_data);
+  if (is_client(c, __func__)) atomic_store(&c->user_data, user_data);
 }
 
 void *opamp_client_user_data(const opamp_client *c) {
-  return c == NULL ? NULL : atomic_load(&c->user_data);
+  return is_client(c, __func__) ? atomic_load(&c->user_data) : NULL;
 }
 
 opamp_status opamp_client_set_callbacks(opamp_client *c,
                                         const opamp_callbacks *cb,
                                         void *user_data) {
   opamp__callbacks *copy = NULL, *old;
+  opamp_status status = opamp__client_check(c, __func__);
   bool late;
-  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
+  if (status != OPAMP_OK) return status;
   if (cb != NULL) {
     size_t n = cb->struct_size;
     if (n < sizeof cb->struct_size)

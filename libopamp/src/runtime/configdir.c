@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/handle.h"
 #include "base/mem.h"
 #include "runtime/confignames.h"
 #include "runtime/configtree.h"
@@ -30,6 +31,7 @@
  * systems that cannot keep inode numbers cannot do RENAME_EXCHANGE either. */
 
 struct opamp_configdir {
+  opamp__handle handle;
   char *path;       /* of DIR, absolute */
   const char *name; /* its last component, in `path` */
   int parent;       /* descriptors: of its parent, */
@@ -246,6 +248,7 @@ opamp_status opamp_configdir_open(opamp_configdir **out, const char *dir) {
   *out = NULL;
   opamp_configdir *d = opamp__calloc(1, sizeof *d);
   if (d == NULL) return opamp__nomem();
+  opamp__handle_begin(&d->handle, OPAMP__HANDLE_CONFIGDIR);
   d->parent = d->side = d->lock = -1;
   d->mode = 0600;
   opamp_status s = open_parent(d, dir);
@@ -260,28 +263,34 @@ opamp_status opamp_configdir_open(opamp_configdir **out, const char *dir) {
   return s;
 }
 
+static opamp_status check(const opamp_configdir *d, const char *function) {
+  return opamp__handle_check(d, OPAMP__HANDLE_CONFIGDIR, function);
+}
+
 void opamp_configdir_free(opamp_configdir *d) {
-  if (d == NULL) return;
+  if (d == NULL || check(d, __func__) != OPAMP_OK) return;
   if (d->lock >= 0) close(d->lock);
   if (d->side >= 0) close(d->side);
   if (d->parent >= 0) close(d->parent);
   for (size_t i = 0; i < d->n_allowed; i++) opamp__free(d->allowed[i]);
   opamp__free(d->allowed);
   opamp__free(d->path);
-  opamp__free(d);
+  opamp__handle_free(&d->handle, sizeof *d);
 }
 
 const char *opamp_configdir_path(const opamp_configdir *d) {
-  return d->path;
+  return check(d, __func__) == OPAMP_OK ? d->path : NULL;
 }
 
 bool opamp_configdir_is_good(const opamp_configdir *d) {
-  return d->is_good;
+  return check(d, __func__) == OPAMP_OK && d->is_good;
 }
 
 /* --- what may be offered, and what it becomes ------------------------------ */
 
 opamp_status opamp_configdir_allow(opamp_configdir *d, const char *pattern) {
+  opamp_status s = check(d, __func__);
+  if (s != OPAMP_OK) return s;
   if (pattern == NULL || *pattern == '\0' || *pattern == '/')
     return opamp__fail(OPAMP_ERR_INVALID,
                        "pattern \"%s\": no name of an object can match it",
@@ -297,6 +306,8 @@ opamp_status opamp_configdir_allow(opamp_configdir *d, const char *pattern) {
 }
 
 opamp_status opamp_configdir_set_file_mode(opamp_configdir *d, uint32_t mode) {
+  opamp_status s = check(d, __func__);
+  if (s != OPAMP_OK) return s;
   if ((mode & ~(uint32_t)0666) != 0 || (mode & 0600) != 0600)
     return opamp__fail(OPAMP_ERR_INVALID,
                        "file mode %04" PRIo32
@@ -382,8 +393,9 @@ static opamp_status exchange(opamp_configdir *d, const char *from,
 }
 
 opamp_status opamp_configdir_replace(opamp_configdir *d, const opamp_msg *m) {
-  opamp_status s;
+  opamp_status s = check(d, __func__);
   uint64_t shown;
+  if (s != OPAMP_OK) return s;
   if (m != NULL && opamp_msg_type(m) == OPAMP_MSG_AGENT_REMOTE_CONFIG)
     m = opamp_msg_sub(m, OPAMP_AGENT_REMOTE_CONFIG_CONFIG, 0);
   else if (m == NULL || opamp_msg_type(m) != OPAMP_MSG_AGENT_CONFIG_MAP)
@@ -404,7 +416,8 @@ opamp_status opamp_configdir_replace(opamp_configdir *d, const opamp_msg *m) {
 
 opamp_status opamp_configdir_commit(opamp_configdir *d) {
   uint64_t shown;
-  opamp_status s = settle(d);
+  opamp_status s = check(d, __func__);
+  if (s == OPAMP_OK) s = settle(d);
   if (s != OPAMP_OK || d->is_good) return s;
   s = identify_shown(d, &shown);
   if (s == OPAMP_OK) s = save_state(d, shown);
@@ -414,7 +427,8 @@ opamp_status opamp_configdir_commit(opamp_configdir *d) {
 
 opamp_status opamp_configdir_rollback(opamp_configdir *d) {
   uint64_t shown;
-  opamp_status s = settle(d);
+  opamp_status s = check(d, __func__);
+  if (s == OPAMP_OK) s = settle(d);
   if (s != OPAMP_OK || d->is_good) return s;
   s = identify_shown(d, &shown);
   if (s != OPAMP_OK) return s;
@@ -429,11 +443,13 @@ opamp_status opamp_configdir_rollback(opamp_configdir *d) {
 
 opamp_status opamp_configdir_read(opamp_configdir *d, opamp_msg **out) {
   opamp_msg *m = NULL, *map;
+  opamp_status s = check(d, __func__);
   *out = NULL;
+  if (s != OPAMP_OK) return s;
   int fd = openat(d->parent, d->name,
                   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return fail(d, errno, "reading");
-  opamp_status s = opamp_msg_new(&m, OPAMP_MSG_EFFECTIVE_CONFIG);
+  s = opamp_msg_new(&m, OPAMP_MSG_EFFECTIVE_CONFIG);
   if (s == OPAMP_OK)
     s = opamp_msg_add(&map, m, OPAMP_EFFECTIVE_CONFIG_CONFIG_MAP);
   if (s == OPAMP_OK) s = fail_below(d, opamp__tree_read(fd, map));

@@ -44,13 +44,13 @@ bool opamp__in_callback(const opamp_loop *l) {
 static bool run_callback(opamp_event *e, opamp_event_cb cb, void *user_data) {
   opamp_client *c = e->client;
   opamp__client_ref(c);
-  if (cb != NULL && !atomic_load(&c->freed)) cb(e, user_data);
+  if (cb != NULL && !opamp__client_gone(c)) cb(e, user_data);
   /* A child, in which another thread may have the mutex for ever. */
   if (opamp__forked(c->loop)) return false;
-  opamp_event_free(e);
+  opamp__event_done(e);
   opamp__lock(c->loop);
   c->in_callback--;
-  if (c->inbox.head != NULL && !atomic_load(&c->freed))
+  if (c->inbox.head != NULL && !opamp__client_gone(c))
     opamp__loop_mark(c->loop, c);
   opamp__unlock(c->loop);
   opamp__client_unref(c);
@@ -86,14 +86,17 @@ int opamp__dispatch(opamp_loop *l) {
 }
 
 int opamp_loop_dispatch(opamp_loop *l) {
+  opamp_status status = opamp__loop_check(l, __func__);
   bool inside;
   int ran;
-  if (opamp__forked(l)) return OPAMP_ERR_FORKED;
+  if (status != OPAMP_OK) return status;
   opamp__lock(l);
   inside = opamp__in_callback(l);
   opamp__unlock(l);
   if (inside)
-    return opamp__fail(OPAMP_ERR_STATE, "dispatch: called in a callback");
+    return opamp__fail(OPAMP_ERR_STATE,
+                       "opamp_loop_dispatch: called inside a callback, which "
+                       "has to return first");
   opamp__loop_ref(l);
   ran = opamp__dispatch(l);
   if (opamp__forked(l)) return OPAMP_ERR_FORKED;

@@ -78,7 +78,7 @@ static void drain(opamp_loop *l) {
   opamp__lock(l);
   while ((c = next_dirty(l)) != NULL) {
     opamp__command *list = NULL;
-    bool freed = atomic_load(&c->freed);
+    bool freed = opamp__client_gone(c);
     if (freed)
       unlink_client(l, c);
     else
@@ -212,14 +212,20 @@ static void step_until(opamp_loop *l, int timeout_ms) {
 }
 
 static opamp_status begin_poll(opamp_loop *l) {
+  opamp_status status = opamp__loop_check(l, "opamp_loop_poll");
   bool inside;
-  if (opamp__forked(l)) return OPAMP_ERR_FORKED;
+  if (status != OPAMP_OK) return status;
   opamp__lock(l);
   inside = opamp__in_callback(l);
   opamp__unlock(l);
-  if (inside) return opamp__fail(OPAMP_ERR_STATE, "poll: called in a callback");
+  if (inside)
+    return opamp__fail(OPAMP_ERR_STATE,
+                       "opamp_loop_poll: called inside a callback, which has "
+                       "to return first");
   if (!opamp__loop_drive(l))
-    return opamp__fail(OPAMP_ERR_BUSY, "poll: another thread drives the loop");
+    return opamp__fail(OPAMP_ERR_BUSY,
+                       "opamp_loop_poll: another thread drives the loop, and "
+                       "one at a time may");
   return OPAMP_OK;
 }
 
@@ -244,7 +250,7 @@ int opamp_loop_poll(opamp_loop *l, int timeout_ms) {
 int opamp_loop_timeout_ms(opamp_loop *l) {
   bool now;
   int64_t ms;
-  if (opamp__forked(l)) return -1;
+  if (opamp__loop_check(l, __func__) != OPAMP_OK) return -1;
   opamp__lock(l);
   now =
       opamp__events_wait(l) || l->dirty_head != NULL || atomic_load(&l->woken);

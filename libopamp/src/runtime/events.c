@@ -9,41 +9,49 @@
 
 /* --- reading -------------------------------------------------------------- */
 
+static bool is_event(const opamp_event *e, const char *function) {
+  return opamp__handle_check(e, OPAMP__HANDLE_EVENT, function) == OPAMP_OK;
+}
+
 int opamp_event_kind(const opamp_event *e) {
-  return e->kind;
+  return is_event(e, __func__) ? e->kind : 0;
 }
 
 opamp_client *opamp_event_client(const opamp_event *e) {
-  if (e->client == NULL || atomic_load(&e->client->freed)) return NULL;
-  return e->client;
+  if (!is_event(e, __func__)) return NULL;
+  return e->client != NULL && !opamp__client_gone(e->client) ? e->client : NULL;
 }
 
 void *opamp_event_user_data(const opamp_event *e) {
-  return opamp_client_user_data(opamp_event_client(e));
+  opamp_client *c = opamp_event_client(e);
+  return c != NULL ? opamp_client_user_data(c) : NULL;
 }
 
 opamp_status opamp_event_status(const opamp_event *e) {
-  return e->status;
+  return is_event(e, __func__) ? e->status : OPAMP_OK;
 }
 
 opamp_str opamp_event_text(const opamp_event *e) {
+  if (!is_event(e, __func__)) return (opamp_str){NULL, 0};
   return (opamp_str){(const char *)e->text.ptr, e->text.len};
 }
 
 opamp_bytes opamp_event_bytes(const opamp_event *e) {
+  if (!is_event(e, __func__)) return (opamp_bytes){NULL, 0};
   return opamp__buf_bytes(&e->bytes);
 }
 
 opamp_bytes opamp_event_previous(const opamp_event *e) {
+  if (!is_event(e, __func__)) return (opamp_bytes){NULL, 0};
   return opamp__buf_bytes(&e->previous);
 }
 
 const opamp_msg *opamp_event_msg(const opamp_event *e) {
-  return e->msg;
+  return is_event(e, __func__) ? e->msg : NULL;
 }
 
 int64_t opamp_event_number(const opamp_event *e, int num) {
-  if (num <= 0) return 0;
+  if (!is_event(e, __func__) || num <= 0) return 0;
   for (int i = 0; i < OPAMP__EVENT_NUMBERS; i++)
     if (e->keys[i] == num) return e->values[i];
   return 0;
@@ -57,7 +65,7 @@ static bool claim(opamp_event *e) {
   bool first;
   if (e->client == NULL) return false;
   opamp__lock(e->client->loop);
-  first = !e->answered && !atomic_load(&e->client->freed);
+  first = !e->answered && !opamp__client_gone(e->client);
   if (first) e->answered = true;
   opamp__unlock(e->client->loop);
   return first;
@@ -69,25 +77,33 @@ static void disclaim(opamp_event *e) {
   opamp__unlock(e->client->loop);
 }
 
-static opamp_status answer(opamp_event *e, opamp__verdict verdict,
-                           const char *text) {
-  opamp_status status = OPAMP_ERR_NOMEM;
-  opamp__command *cmd;
-  size_t len = text == NULL ? 0 : strlen(text);
+static opamp_status check_question(const opamp_event *e, const char *function) {
+  opamp_status status = opamp__handle_check(e, OPAMP__HANDLE_EVENT, function);
+  if (status != OPAMP_OK) return status;
   if (!opamp__event_is_question(e->kind))
-    return opamp__fail(OPAMP_ERR_TYPE, "a %s event is no question",
-                       opamp_event_kind_name(e->kind));
-  if (len > 0 && !opamp__utf8_valid((const uint8_t *)text, len))
-    return opamp__fail(OPAMP_ERR_UTF8, "reject: the text is not UTF-8");
+    return opamp__fail(OPAMP_ERR_TYPE, "%s: a %s event is no question",
+                       function, opamp_event_kind_name(e->kind));
   if (e->client != NULL && opamp__forked(e->client->loop))
     return OPAMP_ERR_FORKED;
+  return OPAMP_OK;
+}
+
+static opamp_status answer(opamp_event *e, opamp__verdict verdict,
+                           const char *text, const char *function) {
+  opamp_status status = check_question(e, function);
+  opamp__command *cmd;
+  size_t len = text == NULL ? 0 : strlen(text);
+  if (status != OPAMP_OK) return status;
+  if (len > 0 && !opamp__utf8_valid((const uint8_t *)text, len))
+    return opamp__fail(OPAMP_ERR_UTF8, "%s: the text is not UTF-8", function);
   if (!claim(e))
     return opamp__fail(OPAMP_ERR_STATE,
-                       "the question was answered, or its client is gone");
+                       "%s: it was answered before, or its client is gone",
+                       function);
   cmd = opamp__command_new(OPAMP__IN_ANSWER);
   if (cmd == NULL || !opamp__buf_set(&cmd->text, text, len)) {
     opamp__command_free(cmd);
-    opamp__nomem();
+    status = opamp__nomem();
   } else {
     cmd->in.offer = e->offer;
     cmd->in.verdict = verdict;
@@ -98,23 +114,32 @@ static opamp_status answer(opamp_event *e, opamp__verdict verdict,
 }
 
 opamp_status opamp_event_accept(opamp_event *e) {
-  return answer(e, OPAMP__ACCEPT, NULL);
+  return answer(e, OPAMP__ACCEPT, NULL, __func__);
 }
 
 opamp_status opamp_event_reject(opamp_event *e, const char *text) {
-  return answer(e, OPAMP__REJECT, text);
+  return answer(e, OPAMP__REJECT, text, __func__);
 }
 
 opamp_status opamp_event_defer(opamp_event *e) {
-  return answer(e, OPAMP__DEFER, NULL);
+  return answer(e, OPAMP__DEFER, NULL, __func__);
+}
+
+void opamp__event_done(opamp_event *e) {
+  /* Without memory for it the deadline of the offer says the same. */
+  if (e->client != NULL && opamp__event_is_question(e->kind) && !e->answered &&
+      !opamp__client_gone(e->client))
+    (void)answer(e, OPAMP__DEFER, NULL, __func__);
+  e->next = NULL;
+  opamp__events_discard(e);
 }
 
 void opamp_event_free(opamp_event *e) {
-  if (e == NULL) return;
-  /* Without memory for it the deadline of the offer says the same. */
-  if (e->client != NULL && opamp__event_is_question(e->kind) && !e->answered &&
-      !atomic_load(&e->client->freed))
-    (void)answer(e, OPAMP__DEFER, NULL);
-  e->next = NULL;
-  opamp__events_discard(e);
+  if (e == NULL || !is_event(e, __func__)) return;
+  if (e->called)
+    (void)opamp__fail(OPAMP_ERR_STATE,
+                      "opamp_event_free: the event of a callback is freed when "
+                      "that returns");
+  else
+    opamp__event_done(e);
 }

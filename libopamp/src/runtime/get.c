@@ -7,7 +7,14 @@
 /* Getters read what the driving thread published last. They are const for the
  * caller; the mutex they take is the loop's. */
 
+/* False, with the text of the error: there is nothing to be read, nor a mutex
+ * to be taken, which another thread may hold for ever in a forked child. */
+static bool readable(const opamp_client *c, const char *function) {
+  return opamp__client_check(c, function) == OPAMP_OK;
+}
+
 int opamp_client_state(const opamp_client *c) {
+  if (!readable(c, __func__)) return OPAMP_STATE_STOPPED;
   opamp__lock(c->loop);
   int state = c->view.state;
   opamp__unlock(c->loop);
@@ -16,6 +23,7 @@ int opamp_client_state(const opamp_client *c) {
 
 uint64_t opamp_client_state_since_ms(const opamp_client *c) {
   uint64_t now = opamp__now_ms();
+  if (!readable(c, __func__)) return 0;
   opamp__lock(c->loop);
   uint64_t since = c->view.since == 0 ? c->made_at : c->view.since;
   opamp__unlock(c->loop);
@@ -24,6 +32,7 @@ uint64_t opamp_client_state_since_ms(const opamp_client *c) {
 
 int64_t opamp_client_next_retry_ms(const opamp_client *c) {
   uint64_t now = opamp__now_ms();
+  if (!readable(c, __func__)) return -1;
   opamp__lock(c->loop);
   uint64_t at = c->view.retry_at;
   opamp__unlock(c->loop);
@@ -32,12 +41,15 @@ int64_t opamp_client_next_retry_ms(const opamp_client *c) {
 }
 
 void opamp_client_instance_uid(const opamp_client *c, uint8_t *uid) {
+  memset(uid, 0, OPAMP_UID_LEN);
+  if (!readable(c, __func__)) return;
   opamp__lock(c->loop);
   memcpy(uid, c->view.uid, OPAMP_UID_LEN);
   opamp__unlock(c->loop);
 }
 
 uint64_t opamp_client_capabilities(const opamp_client *c) {
+  if (!readable(c, __func__)) return 0;
   opamp__lock(c->loop);
   uint64_t capabilities = c->capabilities;
   opamp__unlock(c->loop);
@@ -45,6 +57,7 @@ uint64_t opamp_client_capabilities(const opamp_client *c) {
 }
 
 uint64_t opamp_client_server_capabilities(const opamp_client *c) {
+  if (!readable(c, __func__)) return 0;
   opamp__lock(c->loop);
   uint64_t capabilities = c->view.server_capabilities;
   opamp__unlock(c->loop);
@@ -52,6 +65,7 @@ uint64_t opamp_client_server_capabilities(const opamp_client *c) {
 }
 
 int64_t opamp_client_sequence_num(const opamp_client *c) {
+  if (!readable(c, __func__)) return -1;
   opamp__lock(c->loop);
   int64_t sequence = c->view.sequence_num;
   opamp__unlock(c->loop);
@@ -59,6 +73,7 @@ int64_t opamp_client_sequence_num(const opamp_client *c) {
 }
 
 uint64_t opamp_client_undelivered(const opamp_client *c) {
+  if (!readable(c, __func__)) return 0;
   opamp__lock(c->loop);
   uint64_t fields = c->view.undelivered | c->inbox.taken;
   for (const opamp__command *cmd = c->inbox.head; cmd != NULL; cmd = cmd->next)
@@ -69,15 +84,25 @@ uint64_t opamp_client_undelivered(const opamp_client *c) {
 }
 
 uint64_t opamp_client_parked(const opamp_client *c) {
+  if (!readable(c, __func__)) return 0;
   opamp__lock(c->loop);
   uint64_t fields = c->view.parked;
   opamp__unlock(c->loop);
   return fields;
 }
 
+size_t opamp_client_custom_room(const opamp_client *c) {
+  if (!readable(c, __func__)) return 0;
+  opamp__lock(c->loop);
+  size_t room = opamp__custom_room(c);
+  opamp__unlock(c->loop);
+  return room;
+}
+
 uint64_t opamp_client_counter(const opamp_client *c, int counter) {
   uint64_t n;
-  if (counter < 0 || counter >= OPAMP_COUNT_END) return 0;
+  if (counter < 0 || counter >= OPAMP_COUNT_END || !readable(c, __func__))
+    return 0;
   opamp__lock(c->loop);
   n = c->view.counters[counter];
   if (counter == OPAMP_COUNT_DROPPED_EVENTS) n += c->mailbox.dropped_total;
@@ -105,7 +130,8 @@ static opamp_status told(opamp_status status, size_t len) {
 
 opamp_status opamp_client_last_error(const opamp_client *c, char *buf,
                                      size_t *len) {
-  opamp_status status;
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
   opamp__lock(c->loop);
   status =
       copy_out(c->last_error, c->last_error == NULL ? 0 : strlen(c->last_error),
@@ -117,9 +143,10 @@ opamp_status opamp_client_last_error(const opamp_client *c, char *buf,
 opamp_status opamp_client_server_custom_capabilities(const opamp_client *c,
                                                      opamp_msg **out) {
   opamp__buf packed = {NULL, 0, 0};
-  opamp_status status = OPAMP_OK;
+  opamp_status status = opamp__client_check(c, __func__);
   bool any;
   *out = NULL;
+  if (status != OPAMP_OK) return status;
   opamp__lock(c->loop);
   any = c->view.server_customs > 0;
   if (!opamp__buf_append(&packed, c->server_customs.ptr, c->server_customs.len))
@@ -137,7 +164,8 @@ opamp_status opamp_client_server_custom_capabilities(const opamp_client *c,
 
 opamp_status opamp_client_remote_config_hash(const opamp_client *c,
                                              uint8_t *buf, size_t *len) {
-  opamp_status status;
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
   opamp__lock(c->loop);
   status = copy_out(c->config_hash.ptr, c->config_hash.len, false, buf, len);
   opamp__unlock(c->loop);
@@ -146,7 +174,8 @@ opamp_status opamp_client_remote_config_hash(const opamp_client *c,
 
 opamp_status opamp_client_endpoint(const opamp_client *c, char *buf,
                                    size_t *len) {
-  opamp_status status;
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
   opamp__lock(c->loop);
   const char *url = c->url.text != NULL ? c->url.text : c->options->url.text;
   status = copy_out(url, strlen(url), true, buf, len);

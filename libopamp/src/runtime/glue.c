@@ -121,19 +121,8 @@ static void on_closed(void *ctx, const opamp__closed *why) {
   feed_closed(c, &closed);
 }
 
-static void on_log(void *ctx, int level, const char *text) {
-  opamp_client *c = ctx;
-  opamp_event *e;
-  if ((uint64_t)level > c->options->numbers[OPAMP_OPT_LOG_LEVEL]) return;
-  e = opamp__event_new(OPAMP_EVENT_LOG);
-  if (e == NULL) return;
-  (void)opamp__event_set_text(e, opamp__str(text));
-  opamp__event_set_number(e, OPAMP_NUM_LEVEL, level);
-  opamp__queue_push(c, e);
-}
-
-static const opamp__sink sink = {on_opened,  on_frame,  on_alive,
-                                 on_written, on_closed, on_log};
+static const opamp__sink sink = {on_opened, on_frame, on_alive, on_written,
+                                 on_closed};
 
 /* --- actions -------------------------------------------------------------- */
 
@@ -151,7 +140,7 @@ static const opamp__url *url_in_use(const opamp_client *c) {
 }
 
 static opamp_status connect_to(opamp_client *c) {
-  char uid[OPAMP__UUID_TEXT];
+  char uid[OPAMP_UID_TEXT_LEN + 1];
   const uint64_t *numbers = c->options->numbers;
   const opamp__headers *headers =
       c->headers != NULL ? c->headers : &c->options->headers;
@@ -163,7 +152,7 @@ static opamp_status connect_to(opamp_client *c) {
                         .numeric_hosts = numbers[OPAMP_OPT_NUMERIC_HOSTS] != 0};
   if (numbers[OPAMP_OPT_OWN_TRANSPORT] != 0)
     return opamp__carried_open(&c->conn, c, ep.url, &sink);
-  opamp__uuid_format(opamp__core_look(c->core)->uid, uid);
+  opamp_uid_format(opamp__core_look(c->core)->uid, uid);
   if (ep.url->tls) {
     opamp_status status = opamp__snapshot_tls(c->options, &ep.tls);
     if (status != OPAMP_OK) return status;

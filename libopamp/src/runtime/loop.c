@@ -42,6 +42,11 @@ bool opamp__forked(const opamp_loop *l) {
   return true;
 }
 
+opamp_status opamp__loop_check(const opamp_loop *l, const char *function) {
+  opamp_status status = opamp__handle_check(l, OPAMP__HANDLE_LOOP, function);
+  return status == OPAMP_OK && opamp__forked(l) ? OPAMP_ERR_FORKED : status;
+}
+
 /* --- life ----------------------------------------------------------------- */
 
 void opamp__loop_ref(opamp_loop *l) {
@@ -53,7 +58,7 @@ void opamp__loop_unref(opamp_loop *l) {
   opamp__heap_free(&l->deadlines);
   pthread_cond_destroy(&l->event_came);
   pthread_mutex_destroy(&l->mutex);
-  opamp__free(l);
+  opamp__handle_free(&l->handle, sizeof *l);
 }
 
 static bool init_locks(opamp_loop *l) {
@@ -81,6 +86,7 @@ opamp_status opamp_loop_new(opamp_loop **out, uint32_t max_connections) {
   }
   if (!opamp__random(&seed, sizeof seed))
     seed = opamp__now_ms() ^ (uint64_t)(uintptr_t)l;
+  opamp__handle_begin(&l->handle, OPAMP__HANDLE_LOOP);
   atomic_init(&l->refs, 1);
   atomic_init(&l->random, seed);
   l->pid = getpid();
@@ -109,7 +115,7 @@ static opamp_client *seize_clients(opamp_loop *l) {
   l->closed = true; /* nobody wakes the reactor any more */
   l->dirty_head = l->dirty_tail = NULL;
   for (opamp_client *c = list; c != NULL; c = c->next)
-    atomic_store(&c->freed, true);
+    opamp__handle_end(&c->handle);
   opamp__unlock(l);
   return list;
 }
@@ -156,10 +162,10 @@ void opamp__loop_finish(opamp_loop *l) {
 }
 
 void opamp_loop_free(opamp_loop *l) {
-  if (l == NULL) return;
   /* A forked child must neither run nor take down what the parent uses. */
-  if (opamp__forked(l)) return;
-  (void)opamp_loop_stop_thread(l);
+  if (l == NULL || opamp__loop_check(l, __func__) != OPAMP_OK) return;
+  opamp__handle_end(&l->handle);
+  opamp__loop_end_thread(l);
   opamp__loop_ref(l);
   opamp__lock(l);
   l->free_pending = true;
@@ -177,20 +183,25 @@ void opamp_loop_free(opamp_loop *l) {
 
 /* --- waking, descriptors -------------------------------------------------- */
 
+static bool is_loop(const opamp_loop *l, const char *function) {
+  return opamp__handle_check(l, OPAMP__HANDLE_LOOP, function) == OPAMP_OK;
+}
+
 void opamp_loop_wake(opamp_loop *l) {
-  if (l->pid != getpid()) return; /* a child would wake its parent */
+  /* A child would wake its parent. */
+  if (!is_loop(l, __func__) || l->pid != getpid()) return;
   atomic_store(&l->woken, true);
   atomic_store(&l->wake_told, true);
   opamp__reactor_wake(l->reactor);
 }
 
 int opamp_loop_fd(const opamp_loop *l) {
-  return opamp__reactor_fd(l->reactor);
+  return is_loop(l, __func__) ? opamp__reactor_fd(l->reactor) : -1;
 }
 
 int opamp_loop_event_fd(opamp_loop *l) {
   int fd;
-  if (opamp__forked(l)) return -1;
+  if (opamp__loop_check(l, __func__) != OPAMP_OK) return -1;
   opamp__lock(l);
   if (l->event_fd < 0) {
     l->event_fd =
@@ -207,7 +218,7 @@ int opamp_loop_event_fd(opamp_loop *l) {
 
 opamp_event *opamp_loop_next_event(opamp_loop *l) {
   opamp_event *e;
-  if (opamp__forked(l)) return NULL;
+  if (opamp__loop_check(l, __func__) != OPAMP_OK) return NULL;
   opamp__lock(l);
   e = opamp__queue_pop(&l->events);
   opamp__unlock(l);
@@ -226,23 +237,42 @@ static struct timespec after_ms(int timeout_ms) {
   return t;
 }
 
-opamp_event *opamp_loop_wait_event(opamp_loop *l, int timeout_ms) {
+/* Under the mutex: whether there is something for the caller, *out or else. */
+static bool has_come(opamp_loop *l, opamp_event **out) {
+  *out = opamp__queue_pop(&l->events);
+  return *out != NULL || l->calls.head != NULL ||
+         atomic_exchange(&l->woken, false);
+}
+
+/* Under the mutex. */
+static opamp_status wait_for_event(opamp_loop *l, int timeout_ms,
+                                   opamp_event **out) {
   struct timespec end = after_ms(timeout_ms > 0 ? timeout_ms : 0);
-  opamp_event *e = NULL;
   int error = 0;
-  if (opamp__forked(l)) return NULL;
-  opamp__loop_ref(l);
-  opamp__lock(l);
-  while (!l->closed && error == 0) {
-    e = opamp__queue_pop(&l->events);
-    if (e != NULL || l->calls.head != NULL || !l->has_thread ||
-        timeout_ms == 0 || atomic_exchange(&l->woken, false))
-      break;
+  for (;;) {
+    if (!l->closed && has_come(l, out)) return OPAMP_OK;
+    if (l->closed || !l->has_thread)
+      return opamp__fail(OPAMP_ERR_STATE,
+                         "opamp_loop_wait_event: the loop has no thread that "
+                         "could bring an event");
+    if (timeout_ms == 0 || error != 0)
+      return opamp__fail(OPAMP_ERR_TIMEOUT, "no event came in %d ms",
+                         timeout_ms);
     error = timeout_ms < 0
                 ? pthread_cond_wait(&l->event_came, &l->mutex)
                 : pthread_cond_timedwait(&l->event_came, &l->mutex, &end);
   }
+}
+
+opamp_status opamp_loop_wait_event(opamp_loop *l, int timeout_ms,
+                                   opamp_event **out) {
+  opamp_status status = opamp__loop_check(l, __func__);
+  *out = NULL;
+  if (status != OPAMP_OK) return status;
+  opamp__loop_ref(l);
+  opamp__lock(l);
+  status = wait_for_event(l, timeout_ms, out);
   opamp__unlock(l);
   opamp__loop_unref(l);
-  return e;
+  return status;
 }

@@ -15,6 +15,7 @@ opamp_status opamp_options_new(opamp_options **out) {
   opamp_options *o = opamp__calloc(1, sizeof *o);
   *out = NULL;
   if (o == NULL) return opamp__nomem();
+  opamp__handle_begin(&o->handle, OPAMP__HANDLE_OPTIONS);
   o->snap = opamp__snapshot_new();
   if (o->snap == NULL) {
     opamp__free(o);
@@ -24,10 +25,14 @@ opamp_status opamp_options_new(opamp_options **out) {
   return OPAMP_OK;
 }
 
+static opamp_status check(const opamp_options *o, const char *function) {
+  return opamp__handle_check(o, OPAMP__HANDLE_OPTIONS, function);
+}
+
 void opamp_options_free(opamp_options *o) {
-  if (o == NULL) return;
+  if (o == NULL || check(o, __func__) != OPAMP_OK) return;
   opamp__snapshot_unref(o->snap);
-  opamp__free(o);
+  opamp__handle_free(&o->handle, sizeof *o);
 }
 
 /* The snapshot, no client sharing it, for a change; NULL when out of memory. */
@@ -47,7 +52,9 @@ static opamp__snapshot *edit(opamp_options *o) {
 opamp_status opamp_options_set_number(opamp_options *o, int key,
                                       uint64_t value) {
   const opamp__number *n = opamp__number_find(key);
+  opamp_status status = check(o, __func__);
   opamp__snapshot *s;
+  if (status != OPAMP_OK) return status;
   if (n == NULL)
     return opamp__fail(OPAMP_ERR_NOTFOUND, "no number option %d", key);
   if (value < n->min || value > n->max)
@@ -62,7 +69,9 @@ opamp_status opamp_options_set_number(opamp_options *o, int key,
 }
 
 uint64_t opamp_options_number(const opamp_options *o, int key) {
-  return opamp__number_find(key) == NULL ? 0 : o->snap->numbers[key];
+  if (check(o, __func__) != OPAMP_OK || opamp__number_find(key) == NULL)
+    return 0;
+  return o->snap->numbers[key];
 }
 
 int opamp_option_at(size_t i) {
@@ -125,9 +134,10 @@ static opamp_status check_text(int key, const char *value) {
 
 opamp_status opamp_options_set_text(opamp_options *o, int key,
                                     const char *value) {
-  opamp_status status;
+  opamp_status status = check(o, __func__);
   opamp__snapshot *s;
   char *copy = NULL;
+  if (status != OPAMP_OK) return status;
   if (key < OPAMP_TEXT_URL || key >= OPAMP__TEXTS)
     return opamp__fail(OPAMP_ERR_NOTFOUND, "no text option %d", key);
   if (key == OPAMP_TEXT_URL) return set_url(o, value);
@@ -153,13 +163,18 @@ opamp_status opamp_options_set_text(opamp_options *o, int key,
 
 opamp_status opamp_options_add_header(opamp_options *o, const char *name,
                                       const char *value) {
-  opamp__snapshot *s = edit(o);
+  opamp_status status = check(o, __func__);
+  opamp__snapshot *s;
+  if (status != OPAMP_OK) return status;
+  s = edit(o);
   if (s == NULL) return opamp__nomem();
   return opamp__headers_add(&s->headers, opamp__str(name), opamp__str(value));
 }
 
 opamp_status opamp_options_set_instance_uid(opamp_options *o, opamp_bytes uid) {
+  opamp_status status = check(o, __func__);
   opamp__snapshot *s;
+  if (status != OPAMP_OK) return status;
   if (uid.len != OPAMP_UID_LEN)
     return opamp__fail(OPAMP_ERR_INVALID,
                        "instance uid: it has %zu bytes, not %d", uid.len,
@@ -175,7 +190,10 @@ opamp_status opamp_options_set_instance_uid(opamp_options *o, opamp_bytes uid) {
 
 opamp_status opamp_options_set_capabilities(opamp_options *o,
                                             uint64_t capabilities) {
-  opamp__snapshot *s = edit(o);
+  opamp_status status = check(o, __func__);
+  opamp__snapshot *s;
+  if (status != OPAMP_OK) return status;
+  s = edit(o);
   if (s == NULL) return opamp__nomem();
   s->capabilities = capabilities | OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS;
   return OPAMP_OK;

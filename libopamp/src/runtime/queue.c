@@ -138,7 +138,7 @@ void opamp__queue_push(opamp_client *c, opamp_event *e) {
   opamp__bound bound = bound_of(e->kind);
   opamp_event *gone = NULL;
   opamp__lock(l);
-  if (atomic_load(&c->freed)) {
+  if (opamp__client_gone(c)) {
     gone = e;
   } else if (is_full(c, bound)) {
     drop(c, bound);

@@ -76,7 +76,7 @@ static opamp_status add_part(parts *p, const opamp_client *c, int field,
     default:
       break;
   }
-  status = opamp__set_command(&cmd, c, field, sub);
+  status = opamp__set_command(&cmd, c, field, sub, "opamp_client_queue_raw");
   if (status == OPAMP_OK) add(p, cmd);
   return status;
 }
@@ -109,8 +109,8 @@ static opamp_status hand_over(opamp_client *c, parts *p, opamp_str capability,
                               opamp__command **old) {
   const opamp_msg *declared = p->declared != NULL ? p->declared : c->declared;
   opamp_status status = OPAMP_OK;
-  if (atomic_load(&c->freed))
-    return opamp__fail(OPAMP_ERR_STATE, "the client is gone");
+  if (opamp__client_gone(c))
+    return opamp__fail(OPAMP_ERR_INVALID, "the client was freed");
   if (p->custom != NULL) status = opamp__may_send(c, declared, capability);
   if (status != OPAMP_OK) return status;
   if (p->custom != NULL) c->customs_posted++;
@@ -133,9 +133,9 @@ opamp_status opamp_client_queue_raw(opamp_client *c, opamp_bytes wire) {
   parts p = {.list = NULL};
   opamp__command *old = NULL;
   opamp_msg *m = NULL, *custom = NULL;
-  opamp_status status;
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
   p.end = &p.list;
-  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
   status = opamp_msg_parse(&m, OPAMP_MSG_AGENT_TO_SERVER, wire);
   if (status == OPAMP_OK) status = take_apart(&p, c, m);
   if (status == OPAMP_OK && p.custom != NULL)

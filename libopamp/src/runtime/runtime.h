@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "base/handle.h"
 #include "base/heap.h"
 #include "core/core.h"
 #include "opamp/client.h"
@@ -53,6 +54,7 @@ typedef enum opamp__bound {
 enum { OPAMP__LOG_QUEUE = 256 }; /* records per loop */
 
 struct opamp_loop {
+  opamp__handle handle;
   /* The caller's, each client's and each running call's. */
   atomic_uint refs;
   atomic_bool woken;     /* opamp_loop_wake; also set by signal handlers */
@@ -95,9 +97,9 @@ typedef struct opamp__mailbox {
 } opamp__mailbox;
 
 struct opamp_client {
+  opamp__handle handle; /* ended by opamp_client_free, or with the loop */
   /* The caller's, and each of its events'. */
   atomic_uint refs;
-  atomic_bool freed;
   bool own_loop;
   opamp_loop *loop;
   opamp__snapshot *options;
@@ -136,6 +138,14 @@ struct opamp_client {
   opamp__buf server_customs; /* packed CustomCapabilities */
 };
 
+/* --- what public functions ask first ----------------------------------------
+
+ * OPAMP_OK, or why the handle is of no use: OPAMP_ERR_INVALID, or
+ * OPAMP_ERR_FORKED in a child of the process that made it. `function` is the
+ * public one, which the text begins with. */
+opamp_status opamp__loop_check(const opamp_loop *l, const char *function);
+opamp_status opamp__client_check(const opamp_client *c, const char *function);
+
 /* --- loop.c --------------------------------------------------------------- */
 
 /* A deadline that never comes. Its node stays in the heap, so that setting it
@@ -156,6 +166,9 @@ static inline void opamp__unlock(opamp_loop *l) {
 
 /* Takes it all down; by the thread that drives, for undrive. */
 void opamp__loop_finish(opamp_loop *l);
+
+/* thread.c: ends the loop's thread, if it has one, and waits for it. */
+void opamp__loop_end_thread(opamp_loop *l);
 
 /* --- drive.c -------------------------------------------------------------- */
 
@@ -186,6 +199,9 @@ void opamp__events_discard(opamp_event *list);
 /* Under the mutex: whether any event waits. */
 bool opamp__events_wait(const opamp_loop *l);
 
+/* events.c: frees one event, deferred first when it is an open question. */
+void opamp__event_done(opamp_event *e);
+
 /* --- dispatch.c ----------------------------------------------------------- */
 
 /* Runs the callbacks of the events that wait; how many. */
@@ -197,6 +213,10 @@ bool opamp__in_callback(const opamp_loop *l);
 
 void opamp__client_ref(opamp_client *c);
 void opamp__client_unref(opamp_client *c);
+/* Whether nobody but the library knows it any more. */
+static inline bool opamp__client_gone(const opamp_client *c) {
+  return opamp__handle_ended(&c->handle);
+}
 /* Hands a command, taken over, to the loop. NULL is OPAMP_ERR_NOMEM. */
 opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd);
 /* Under the mutex: the same for one of several, and then opamp__loop_mark. What
@@ -204,14 +224,18 @@ opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd);
 void opamp__client_put(opamp_client *c, opamp__command *cmd,
                        opamp__command **old);
 /* The commands behind the setters, all checks made: `m` becomes the value of a
- * field of AgentToServer; the status of an offer. */
+ * field of AgentToServer; the status of an offer. `function` is the public one,
+ * which texts begin with. */
 opamp_status opamp__set_command(opamp__command **out, const opamp_client *c,
-                                int field, const opamp_msg *m);
+                                int field, const opamp_msg *m,
+                                const char *function);
 opamp_status opamp__status_command(opamp__command **out, int field,
                                    opamp_bytes hash, int status,
                                    opamp_str error);
-/* Under the mutex: whether one more custom message may be queued, `declared`
+/* Under the mutex: how many more custom messages the queue takes; whether one
+ * may be queued, `declared`
  * being the CustomCapabilities. */
+uint32_t opamp__custom_room(const opamp_client *c);
 opamp_status opamp__may_send(const opamp_client *c, const opamp_msg *declared,
                              opamp_str capability);
 

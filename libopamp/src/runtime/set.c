@@ -21,21 +21,22 @@ void opamp__client_put(opamp_client *c, opamp__command *cmd,
 opamp_status opamp__client_post(opamp_client *c, opamp__command *cmd) {
   opamp_loop *l = c->loop;
   opamp__command *old = NULL;
-  bool freed;
+  bool gone;
   if (cmd == NULL) return opamp__nomem();
   if (opamp__forked(l)) {
     opamp__command_free(cmd);
     return OPAMP_ERR_FORKED;
   }
   opamp__lock(l);
-  freed = atomic_load(&c->freed);
-  if (!freed) {
+  gone = opamp__client_gone(c);
+  if (!gone) {
     opamp__client_put(c, cmd, &old);
     opamp__loop_mark(l, c);
   }
   opamp__unlock(l);
-  opamp__commands_free(freed ? cmd : old);
-  return freed ? opamp__fail(OPAMP_ERR_STATE, "the client is gone") : OPAMP_OK;
+  opamp__commands_free(gone ? cmd : old);
+  return gone ? opamp__fail(OPAMP_ERR_INVALID, "the client was freed")
+              : OPAMP_OK;
 }
 
 /* --- state ---------------------------------------------------------------- */
@@ -74,13 +75,16 @@ static bool put_components_hash(opamp__command *cmd) {
 }
 
 opamp_status opamp__set_command(opamp__command **out, const opamp_client *c,
-                                int field, const opamp_msg *m) {
+                                int field, const opamp_msg *m,
+                                const char *function) {
   const char *patterns = c->options->texts[OPAMP_TEXT_REDACT];
   int type = opamp_msg_field_type(OPAMP_MSG_AGENT_TO_SERVER, field);
   opamp_status status;
   *out = NULL;
+  status = m != NULL ? opamp__msg_check(m, function) : OPAMP_OK;
+  if (status != OPAMP_OK) return status;
   if (m != NULL && opamp_msg_type(m) != type)
-    return opamp__fail(OPAMP_ERR_TYPE, "a %s is needed, this is a %s",
+    return opamp__fail(OPAMP_ERR_TYPE, "%s: %s is needed, this is %s", function,
                        opamp_msg_type_name(type),
                        opamp_msg_type_name(opamp_msg_type(m)));
   if (m != NULL && patterns != NULL && type == OPAMP_MSG_EFFECTIVE_CONFIG)
@@ -96,41 +100,46 @@ opamp_status opamp__set_command(opamp__command **out, const opamp_client *c,
   return opamp__nomem();
 }
 
-static opamp_status set(opamp_client *c, int field, const opamp_msg *m) {
+static opamp_status set(opamp_client *c, int field, const opamp_msg *m,
+                        const char *function) {
+  opamp_status status = opamp__client_check(c, function);
   opamp__command *cmd;
-  opamp_status status = opamp__set_command(&cmd, c, field, m);
+  if (status == OPAMP_OK)
+    status = opamp__set_command(&cmd, c, field, m, function);
   return status == OPAMP_OK ? opamp__client_post(c, cmd) : status;
 }
 
 opamp_status opamp_client_set_description(opamp_client *c, const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION, m);
+  return set(c, OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION, m, __func__);
 }
 
 opamp_status opamp_client_set_health(opamp_client *c, const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_HEALTH, m);
+  return set(c, OPAMP_AGENT_TO_SERVER_HEALTH, m, __func__);
 }
 
 opamp_status opamp_client_set_effective_config(opamp_client *c,
                                                const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG, m);
+  return set(c, OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG, m, __func__);
 }
 
 opamp_status opamp_client_set_package_statuses(opamp_client *c,
                                                const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES, m);
+  return set(c, OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES, m, __func__);
 }
 
 opamp_status opamp_client_set_available_components(opamp_client *c,
                                                    const opamp_msg *m) {
-  return set(c, OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS, m);
+  return set(c, OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS, m, __func__);
 }
 
 opamp_status opamp_client_set_custom_capabilities(opamp_client *c,
                                                   const opamp_msg *m) {
   opamp__command *cmd;
   opamp_msg *copy = NULL, *old;
-  opamp_status status =
-      opamp__set_command(&cmd, c, OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES, m);
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status == OPAMP_OK)
+    status = opamp__set_command(
+        &cmd, c, OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES, m, __func__);
   if (status != OPAMP_OK) return status;
   if (m != NULL) status = opamp_msg_dup(&copy, m);
   if (status != OPAMP_OK) {
@@ -152,8 +161,10 @@ opamp_status opamp_client_set_custom_capabilities(opamp_client *c,
 
 opamp_status opamp_client_set_capabilities(opamp_client *c,
                                            uint64_t capabilities) {
-  opamp__command *cmd = opamp__command_new(OPAMP__IN_CAPABILITIES);
-  opamp_status status;
+  opamp_status status = opamp__client_check(c, __func__);
+  opamp__command *cmd;
+  if (status != OPAMP_OK) return status;
+  cmd = opamp__command_new(OPAMP__IN_CAPABILITIES);
   capabilities |= OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS;
   if (cmd != NULL) cmd->in.number = capabilities;
   status = opamp__client_post(c, cmd);
@@ -189,10 +200,12 @@ opamp_status opamp__status_command(opamp__command **out, int field,
 }
 
 static opamp_status set_status(opamp_client *c, int field, opamp_bytes hash,
-                               int status, const char *error) {
+                               int status, const char *error,
+                               const char *function) {
+  opamp_status made = opamp__client_check(c, function);
   opamp__command *cmd;
-  opamp_status made =
-      opamp__status_command(&cmd, field, hash, status, opamp__str(error));
+  if (made == OPAMP_OK)
+    made = opamp__status_command(&cmd, field, hash, status, opamp__str(error));
   return made == OPAMP_OK ? opamp__client_post(c, cmd) : made;
 }
 
@@ -200,7 +213,7 @@ opamp_status opamp_client_set_remote_config_status(opamp_client *c,
                                                    opamp_bytes hash, int status,
                                                    const char *error) {
   return set_status(c, OPAMP_AGENT_TO_SERVER_REMOTE_CONFIG_STATUS, hash, status,
-                    error);
+                    error, __func__);
 }
 
 opamp_status opamp_client_set_connection_settings_status(opamp_client *c,
@@ -208,11 +221,13 @@ opamp_status opamp_client_set_connection_settings_status(opamp_client *c,
                                                          int status,
                                                          const char *error) {
   return set_status(c, OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS, hash,
-                    status, error);
+                    status, error, __func__);
 }
 
 opamp_status opamp_client_forget_offer(opamp_client *c, int kind) {
+  opamp_status status = opamp__client_check(c, __func__);
   opamp__command *cmd;
+  if (status != OPAMP_OK) return status;
   if (kind != OPAMP_EVENT_REMOTE_CONFIG &&
       kind != OPAMP_EVENT_CONNECTION_SETTINGS && kind != OPAMP_EVENT_PACKAGES)
     return opamp__fail(OPAMP_ERR_INVALID, "%d is no kind of offer", kind);
@@ -222,6 +237,12 @@ opamp_status opamp_client_forget_offer(opamp_client *c, int kind) {
 }
 
 /* --- messages ------------------------------------------------------------- */
+
+uint32_t opamp__custom_room(const opamp_client *c) {
+  uint64_t max = c->options->numbers[OPAMP_OPT_CUSTOM_QUEUE];
+  uint64_t waiting = (uint64_t)c->view.customs + c->customs_posted;
+  return waiting < max ? (uint32_t)(max - waiting) : 0;
+}
 
 opamp_status opamp__may_send(const opamp_client *c, const opamp_msg *declared,
                              opamp_str capability) {
@@ -233,8 +254,7 @@ opamp_status opamp__may_send(const opamp_client *c, const opamp_msg *declared,
     return opamp__fail(OPAMP_ERR_INVALID, "%.*s: capability not declared",
                        capability.len > 200 ? 200 : (int)capability.len,
                        capability.ptr);
-  if ((uint64_t)c->view.customs + c->customs_posted >=
-      c->options->numbers[OPAMP_OPT_CUSTOM_QUEUE])
+  if (opamp__custom_room(c) == 0)
     return opamp__fail(OPAMP_ERR_FULL, "%u custom messages wait",
                        (unsigned)(c->view.customs + c->customs_posted));
   return OPAMP_OK;
@@ -254,9 +274,9 @@ static bool pack_custom(opamp__buf *out, opamp_str capability, opamp_str type,
 opamp_status opamp_client_send_custom(opamp_client *c, const char *capability,
                                       const char *type, opamp_bytes data) {
   opamp_str cap = opamp__str(capability), typ = opamp__str(type);
+  opamp_status status = opamp__client_check(c, __func__);
   opamp__command *cmd;
-  opamp_status status;
-  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
+  if (status != OPAMP_OK) return status;
   if (typ.len > 0 && !opamp__utf8_valid((const uint8_t *)typ.ptr, typ.len))
     return opamp__fail(OPAMP_ERR_UTF8, "custom message: type is not UTF-8");
   cmd = opamp__command_new(OPAMP__IN_CUSTOM);
@@ -276,7 +296,8 @@ opamp_status opamp_client_send_custom(opamp_client *c, const char *capability,
 }
 
 opamp_status opamp_client_hold(opamp_client *c) {
-  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
   opamp__lock(c->loop);
   c->held++;
   opamp__unlock(c->loop);
@@ -284,17 +305,22 @@ opamp_status opamp_client_hold(opamp_client *c) {
 }
 
 opamp_status opamp_client_release(opamp_client *c) {
+  opamp_status status = opamp__client_check(c, __func__);
   bool held;
-  if (opamp__forked(c->loop)) return OPAMP_ERR_FORKED;
+  if (status != OPAMP_OK) return status;
   opamp__lock(c->loop);
   held = c->held > 0;
   if (held && --c->held == 0 && c->inbox.head != NULL)
     opamp__loop_mark(c->loop, c);
   opamp__unlock(c->loop);
-  return held ? OPAMP_OK : opamp__fail(OPAMP_ERR_STATE, "release without hold");
+  return held ? OPAMP_OK
+              : opamp__fail(OPAMP_ERR_STATE, "%s: nobody holds the client",
+                            __func__);
 }
 
 opamp_status opamp_client_flush(opamp_client *c) {
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
   return opamp__client_post(c, opamp__command_new(OPAMP__IN_FLUSH));
 }
 
@@ -302,11 +328,14 @@ opamp_status opamp_client_flush(opamp_client *c) {
 
 opamp_status opamp_client_set_headers(opamp_client *c, const char *const *names,
                                       const char *const *values, size_t n) {
-  opamp__command *cmd = opamp__command_new(OPAMP__IN_HEADERS);
+  opamp_status status = opamp__client_check(c, __func__);
+  opamp__command *cmd;
+  if (status != OPAMP_OK) return status;
+  cmd = opamp__command_new(OPAMP__IN_HEADERS);
   if (cmd == NULL) return opamp__nomem();
   for (size_t i = 0; i < n; i++) {
-    opamp_status status = opamp__headers_add(
-        &cmd->headers, opamp__str(names[i]), opamp__str(values[i]));
+    status = opamp__headers_add(&cmd->headers, opamp__str(names[i]),
+                                opamp__str(values[i]));
     if (status == OPAMP_OK) continue;
     opamp__command_free(cmd);
     return status;
@@ -316,7 +345,9 @@ opamp_status opamp_client_set_headers(opamp_client *c, const char *const *names,
 
 opamp_status opamp_client_set_heartbeat(opamp_client *c, uint64_t interval_ms) {
   const opamp__number *n = opamp__number_find(OPAMP_OPT_HEARTBEAT);
+  opamp_status status = opamp__client_check(c, __func__);
   opamp__command *cmd;
+  if (status != OPAMP_OK) return status;
   if (interval_ms < n->min || interval_ms > n->max)
     return opamp__fail(OPAMP_ERR_INVALID,
                        "heartbeat: %llu is not within %llu to %llu",

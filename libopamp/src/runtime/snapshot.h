@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/handle.h"
 #include "base/headers.h"
 #include "base/url.h"
 #include "core/numbers.h"
@@ -32,6 +33,7 @@ typedef struct opamp__snapshot {
 } opamp__snapshot;
 
 struct opamp_options {
+  opamp__handle handle;
   opamp__snapshot *snap;
 };
 

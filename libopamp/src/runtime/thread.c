@@ -49,9 +49,12 @@ static int create(opamp_loop *l, pthread_t *thread) {
 static opamp_status start(opamp_loop *l) {
   int error;
   if (l->has_thread)
-    return opamp__fail(OPAMP_ERR_STATE, "the loop has a thread");
+    return opamp__fail(OPAMP_ERR_STATE,
+                       "opamp_loop_start_thread: the loop has a thread");
   if (l->driven)
-    return opamp__fail(OPAMP_ERR_BUSY, "another thread drives the loop");
+    return opamp__fail(
+        OPAMP_ERR_BUSY,
+        "opamp_loop_start_thread: another thread drives the loop");
   opamp__loop_ref(l); /* the thread's */
   error = create(l, &l->thread);
   if (error != 0) {
@@ -65,18 +68,17 @@ static opamp_status start(opamp_loop *l) {
 }
 
 opamp_status opamp_loop_start_thread(opamp_loop *l) {
-  opamp_status status;
-  if (opamp__forked(l)) return OPAMP_ERR_FORKED;
+  opamp_status status = opamp__loop_check(l, __func__);
+  if (status != OPAMP_OK) return status;
   opamp__lock(l);
   status = start(l);
   opamp__unlock(l);
   return status;
 }
 
-opamp_status opamp_loop_stop_thread(opamp_loop *l) {
+void opamp__loop_end_thread(opamp_loop *l) {
   bool had;
   pthread_t thread;
-  if (opamp__forked(l)) return OPAMP_ERR_FORKED;
   opamp__lock(l);
   had = l->has_thread && !l->quit;
   thread = l->thread;
@@ -85,11 +87,16 @@ opamp_status opamp_loop_stop_thread(opamp_loop *l) {
     opamp__reactor_wake(l->reactor);
   }
   opamp__unlock(l);
-  if (!had) return OPAMP_OK;
+  if (!had) return;
   pthread_join(thread, NULL);
   opamp__lock(l);
   l->has_thread = l->quit = false;
   pthread_cond_broadcast(&l->event_came);
   opamp__unlock(l);
-  return OPAMP_OK;
+}
+
+opamp_status opamp_loop_stop_thread(opamp_loop *l) {
+  opamp_status status = opamp__loop_check(l, __func__);
+  if (status == OPAMP_OK) opamp__loop_end_thread(l);
+  return status;
 }

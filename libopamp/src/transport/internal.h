@@ -59,10 +59,6 @@ opamp__ending_new(opamp_status why, const char *fmt, ...);
 void opamp__printable(char *out, size_t size, const uint8_t *p, size_t n);
 /* Frees `e`. */
 void opamp__end_tell(const opamp__sink *sink, void *ctx, opamp__ending *e);
-#if defined(__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
-void opamp__conn_log(const opamp__conn *c, int level, const char *fmt, ...);
 
 opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep);

@@ -193,16 +193,6 @@ void opamp__end_tell(const opamp__sink *sink, void *ctx, opamp__ending *e) {
   opamp__free(e);
 }
 
-void opamp__conn_log(const opamp__conn *c, int level, const char *fmt, ...) {
-  if (c->sink == NULL || c->sink->log == NULL) return;
-  char text[256];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  c->sink->log(c->ctx, level, text);
-}
-
 /* --- what OpenSSL has ----------------------------------------------------- */
 
 void opamp__sha256(opamp_bytes in, uint8_t out[32]) {

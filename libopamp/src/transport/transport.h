@@ -59,7 +59,6 @@ typedef struct opamp__sink {
    * WebSocket only. */
   void (*written)(void *ctx);
   void (*closed)(void *ctx, const opamp__closed *why);
-  void (*log)(void *ctx, int level, const char *text);
 } opamp__sink;
 
 /* Room that a sender must leave, writable, in front of the frame it passes to

@@ -3,12 +3,15 @@
 
 #include <string.h>
 
+#include "base/handle.h"
 #include "base/mem.h"
 
 enum {
   LARGE = 1024, /* from here on a piece has its own block */
   BLOCK_MAX = 16 * 1024,
-  BLOCK_MIN = 64
+  BLOCK_MIN = 64,
+  /* How much of a first block a late look at the root may read. */
+  ROOT = sizeof(opamp__arena) + 128
 };
 
 struct opamp__arena_block {
@@ -121,10 +124,11 @@ void opamp__arena_free(opamp__arena *a) {
   opamp__arena_block *keep = a->borrowed ? first : NULL;
   while (b != NULL) {
     opamp__arena_block *next = b->next;
-    if (b == keep)
-      opamp__wipe(b + 1, b->used);
-    else
-      free_block(b);
+    opamp__wipe(b + 1, b->used); /* messages carry keys and tokens */
+    if (b == first && b != keep)
+      opamp__bury(b, sizeof *b + b->size, b->used < ROOT ? b->used : ROOT);
+    else if (b != keep)
+      opamp__free(b);
     b = next;
   }
 }

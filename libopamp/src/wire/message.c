@@ -16,6 +16,15 @@ ProtobufCMessage *opamp__pb_new(const ProtobufCMessageDescriptor *d,
   return pb;
 }
 
+opamp_status opamp__msg_check(const opamp_msg *m, const char *function) {
+  if (m == NULL)
+    return opamp__fail(OPAMP_ERR_INVALID, "%s: the message is NULL", function);
+  if (opamp__pb_freed(opamp__pb_const(m)))
+    return opamp__fail(OPAMP_ERR_INVALID, "%s: the message was freed",
+                       function);
+  return OPAMP_OK;
+}
+
 opamp_status opamp_msg_new(opamp_msg **out, int type) {
   const ProtobufCMessageDescriptor *d = opamp__type_desc(type);
   *out = NULL;
@@ -34,7 +43,7 @@ opamp_status opamp_msg_new(opamp_msg **out, int type) {
 }
 
 void opamp_msg_free(opamp_msg *m) {
-  if (m == NULL) return;
+  if (m == NULL || opamp__msg_check(m, __func__) != OPAMP_OK) return;
   opamp__arena *a = opamp__arena_of(m);
   /* Freeing a sub-message is a mistake that must not cost the root. */
   if (a->root == m) opamp__arena_free(a);
@@ -115,10 +124,11 @@ opamp_status opamp_msg_parse(opamp_msg **out, int type, opamp_bytes wire) {
  * the caller's affair. */
 opamp_status opamp_msg_dup(opamp_msg **out, const opamp_msg *m) {
   opamp__buf packed = {0};
+  opamp_status s = opamp__msg_check(m, __func__);
   *out = NULL;
-  if (m == NULL) return opamp__fail(OPAMP_ERR_INVALID, "no message to copy");
+  if (s != OPAMP_OK) return s;
   const ProtobufCMessageDescriptor *d = opamp__pb_const(m)->descriptor;
-  opamp_status s = opamp__pack(opamp__pb_const(m), false, &packed);
+  s = opamp__pack(opamp__pb_const(m), false, &packed);
   if (s == OPAMP_OK) {
     opamp__scan scan = {packed.len + d->sizeof_message, true};
     opamp__arena *a = arena_for(&scan, NULL, 0, SIZE_MAX);

@@ -20,6 +20,12 @@ static inline opamp_msg *opamp__msg_of(ProtobufCMessage *pb) {
   return (opamp_msg *)pb;
 }
 
+/* Freed memory was wiped first, so that a freed message has no descriptor, as
+ * long as the memory is nobody else's. */
+static inline bool opamp__pb_freed(const ProtobufCMessage *m) {
+  return m->descriptor == NULL;
+}
+
 /* Where the value of a field is, and what counts it: a size_t for a list, the
  * number of the field that is set for a oneof. */
 static inline void *opamp__member(const ProtobufCMessage *m, size_t offset) {

@@ -9,14 +9,15 @@
 static const void *get(const opamp_msg *msg, int field, size_t i,
                        const ProtobufCFieldDescriptor **f) {
   const ProtobufCMessage *m = opamp__pb_const(msg);
-  if (m == NULL || field < 1) return NULL;
+  if (m == NULL || opamp__pb_freed(m) || field < 1) return NULL;
   *f = opamp__field(m->descriptor, (uint32_t)field);
   if (*f == NULL || i >= opamp__count(m, *f)) return NULL;
   return opamp__value(m, *f, i);
 }
 
 int opamp_msg_type(const opamp_msg *m) {
-  return m != NULL ? opamp__type_of(opamp__pb_const(m)->descriptor) : 0;
+  if (m == NULL || opamp__pb_freed(opamp__pb_const(m))) return 0;
+  return opamp__type_of(opamp__pb_const(m)->descriptor);
 }
 
 size_t opamp_msg_count(const opamp_msg *msg, int field) {

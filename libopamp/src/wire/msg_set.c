@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "wire/message.h"
+#include "wire/wire.h"
 
 /* The field of a setter and where its value goes, or why there is none. */
 typedef struct target {
@@ -13,12 +14,9 @@ typedef struct target {
   opamp_status status;
 } target;
 
-static bool aim(target *t, opamp_msg *msg, int field) {
-  t->status = OPAMP_OK;
-  if (msg == NULL) {
-    t->status = opamp__fail(OPAMP_ERR_INVALID, "no message");
-    return false;
-  }
+static bool aim(target *t, opamp_msg *msg, int field, const char *function) {
+  t->status = opamp__msg_check(msg, function);
+  if (t->status != OPAMP_OK) return false;
   t->m = opamp__pb(msg);
   t->arena = opamp__arena_of(msg);
   t->f = field > 0 ? opamp__field(t->m->descriptor, (uint32_t)field) : NULL;
@@ -58,7 +56,7 @@ static opamp_status set_enum(const target *t, uint64_t v) {
 
 opamp_status opamp_msg_set_u64(opamp_msg *m, int field, uint64_t v) {
   target t;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, __func__)) return t.status;
   if (is_number(&t, PROTOBUF_C_TYPE_ENUM)) return set_enum(&t, v);
   if (!is_number(&t, PROTOBUF_C_TYPE_UINT64) &&
       !is_number(&t, PROTOBUF_C_TYPE_FIXED64))
@@ -68,25 +66,26 @@ opamp_status opamp_msg_set_u64(opamp_msg *m, int field, uint64_t v) {
 }
 
 static opamp_status set_number(opamp_msg *m, int field, ProtobufCType type,
-                               const void *v, size_t n) {
+                               const void *v, size_t n, const char *function) {
   target t;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, function)) return t.status;
   if (!is_number(&t, type)) return other_kind(&t);
   store(&t, v, n);
   return OPAMP_OK;
 }
 
 opamp_status opamp_msg_set_i64(opamp_msg *m, int field, int64_t v) {
-  return set_number(m, field, PROTOBUF_C_TYPE_INT64, &v, sizeof v);
+  return set_number(m, field, PROTOBUF_C_TYPE_INT64, &v, sizeof v, __func__);
 }
 
 opamp_status opamp_msg_set_f64(opamp_msg *m, int field, double v) {
-  return set_number(m, field, PROTOBUF_C_TYPE_DOUBLE, &v, sizeof v);
+  return set_number(m, field, PROTOBUF_C_TYPE_DOUBLE, &v, sizeof v, __func__);
 }
 
 opamp_status opamp_msg_set_bool(opamp_msg *m, int field, bool v) {
   protobuf_c_boolean wide = v;
-  return set_number(m, field, PROTOBUF_C_TYPE_BOOL, &wide, sizeof wide);
+  return set_number(m, field, PROTOBUF_C_TYPE_BOOL, &wide, sizeof wide,
+                    __func__);
 }
 
 /* --- texts and bytes ------------------------------------------------------ */
@@ -133,7 +132,7 @@ static opamp_status append(const target *t, void *element) {
 
 opamp_status opamp_msg_set_str(opamp_msg *m, int field, opamp_str v) {
   target t;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, __func__)) return t.status;
   if (t.f->type != PROTOBUF_C_TYPE_STRING) return other_kind(&t);
   opamp_status s = check_text(&t, v);
   if (s != OPAMP_OK) return s;
@@ -148,7 +147,7 @@ opamp_status opamp_msg_set_str(opamp_msg *m, int field, opamp_str v) {
 
 opamp_status opamp_msg_set_bytes(opamp_msg *m, int field, opamp_bytes v) {
   target t;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, __func__)) return t.status;
   if (!is_number(&t, PROTOBUF_C_TYPE_BYTES)) return other_kind(&t);
   const ProtobufCBinaryData *now = opamp__member(t.m, t.f->offset);
   void *old = opamp__is_oneof(t.f) ? NULL : now->data;
@@ -164,7 +163,7 @@ opamp_status opamp_msg_add(opamp_msg **child, opamp_msg *m, int field) {
   target t;
   opamp_status s = OPAMP_OK;
   *child = NULL;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, __func__)) return t.status;
   if (!opamp__is_message(t.f) || opamp__is_map(t.f)) return other_kind(&t);
   bool list = opamp__is_repeated(t.f);
   ProtobufCMessage *sub = NULL;
@@ -226,7 +225,7 @@ opamp_status opamp_msg_put(opamp_msg **child, opamp_msg *m, int field,
                            opamp_str key) {
   target t;
   *child = NULL;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, __func__)) return t.status;
   ProtobufCMessage *entry = put(&t, PROTOBUF_C_TYPE_MESSAGE, key);
   if (entry == NULL) return t.status;
   size_t at = entry->descriptor->fields[1].offset;
@@ -237,7 +236,7 @@ opamp_status opamp_msg_put(opamp_msg **child, opamp_msg *m, int field,
 opamp_status opamp_msg_put_str(opamp_msg *m, int field, opamp_str key,
                                opamp_str value) {
   target t;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, __func__)) return t.status;
   opamp_status s = check_text(&t, value);
   if (s != OPAMP_OK) return s;
   char *text = copy(t.arena, NULL, value.ptr, value.len);
@@ -251,7 +250,7 @@ opamp_status opamp_msg_put_str(opamp_msg *m, int field, opamp_str key,
 
 opamp_status opamp_msg_clear(opamp_msg *m, int field) {
   target t;
-  if (!aim(&t, m, field)) return t.status;
+  if (!aim(&t, m, field, __func__)) return t.status;
   void *member = opamp__member(t.m, t.f->offset);
   if (opamp__is_repeated(t.f)) {
     *opamp__list_len(t.m, t.f) = 0;

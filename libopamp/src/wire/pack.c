@@ -217,7 +217,8 @@ opamp_status opamp__msg_pack_canonical(const opamp_msg *m, opamp__buf *out) {
 
 opamp_status opamp_msg_pack(const opamp_msg *m, uint8_t *buf, size_t *len) {
   size_t size = 0, room = *len;
-  opamp_status s = m != NULL ? size_of(opamp__pb_const(m), &size) : OPAMP_OK;
+  opamp_status s = m != NULL ? opamp__msg_check(m, __func__) : OPAMP_OK;
+  if (s == OPAMP_OK && m != NULL) s = size_of(opamp__pb_const(m), &size);
   if (s != OPAMP_OK) return s;
   *len = size;
   if (size > room)

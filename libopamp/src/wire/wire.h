@@ -12,6 +12,10 @@
 /* What the layers above need of the wire format beside opamp/message.h.
  * protobuf-c is not visible here. */
 
+/* OPAMP_OK, or OPAMP_ERR_INVALID when `m` is NULL or was freed, with a text that
+ * begins with the public function's name. */
+opamp_status opamp__msg_check(const opamp_msg *m, const char *function);
+
 /* --- reading -------------------------------------------------------------- */
 
 /* Bounds on one message, whatever its bytes say (requirements WIRE-4). */

@@ -44,8 +44,6 @@ typedef struct agent {
   restart *restart;
   control *control;
   json_t *declared;     /* custom capabilities, a list */
-  size_t customs;       /* custom messages queued and not answered */
-  size_t customs_sent;  /* those of them that were sent */
   bool own_description; /* nobody has set another */
   bool started;         /* the client was told to start */
   bool stopping;        /* and to stop */

@@ -130,10 +130,10 @@ static void set_text(json_t *to, const char *key, const char *text) {
 
 static void add_defaults(agent *a, json_t *identifying, json_t *other) {
   uint8_t uid[OPAMP_UID_LEN];
-  char text[TOOL_UUID_TEXT], os[300];
+  char text[OPAMP_UID_TEXT_LEN + 1], os[300];
   struct utsname u;
   opamp_client_instance_uid(a->client, uid);
-  tool_uuid_format(text, uid);
+  opamp_uid_format(uid, text);
   set_text(identifying, "service.instance.id", text);
   set_text(identifying, "service.name", agent_tool.name);
   if (uname(&u) != 0) return;

@@ -147,10 +147,8 @@ static bool check_custom(call *c) {
 }
 
 static opamp_status run_custom(call *c) {
-  opamp_status s = opamp_client_send_custom(
-      c->a->client, c->value, c->text != NULL ? c->text : "", bytes_of(c));
-  if (s == OPAMP_OK) c->a->customs++;
-  return s;
+  return opamp_client_send_custom(c->a->client, c->value,
+                                  c->text != NULL ? c->text : "", bytes_of(c));
 }
 
 /* --- the connection ------------------------------------------------------- */
@@ -279,9 +277,7 @@ static bool customs_fit(call *c) {
     const command *what = c->batch[i].command;
     if (what != NULL && what->run == run_custom) n++;
   }
-  return n == 0 ||
-         c->a->customs + n <= opamp_options_number(c->a->options.library,
-                                                   OPAMP_OPT_CUSTOM_QUEUE) ||
+  return n <= opamp_client_custom_room(c->a->client) ||
          arg_fail(c, "commands", "more custom messages than may wait");
 }
 

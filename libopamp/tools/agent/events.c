@@ -286,26 +286,6 @@ static bool has_field(const opamp_event *e, int field) {
   return (opamp_event_number(e, OPAMP_NUM_FIELDS) >> field & 1) != 0;
 }
 
-/* How many custom messages wait: the library's queue lets one go when it is
- * answered, and keeps those of a broken connection. */
-static void count_customs(agent *a, const opamp_event *e) {
-  switch (opamp_event_kind(e)) {
-    case OPAMP_EVENT_MESSAGE_SENT:
-      if (has_field(e, OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE)) a->customs_sent++;
-      break;
-    case OPAMP_EVENT_MESSAGE_RECEIVED:
-      if (a->customs_sent > 0 && a->customs > 0) a->customs--;
-      if (a->customs_sent > 0) a->customs_sent--;
-      break;
-    case OPAMP_EVENT_CONNECT_FAILED:
-    case OPAMP_EVENT_DISCONNECTED:
-      a->customs_sent = 0;
-      break;
-    default:
-      break;
-  }
-}
-
 static void act(agent *a, opamp_event *e) {
   switch (opamp_event_kind(e)) {
     case OPAMP_EVENT_STOPPED:
@@ -349,6 +329,5 @@ static void act(agent *a, opamp_event *e) {
 
 void event_handle(agent *a, opamp_event *e) {
   print(a, e);
-  count_customs(a, e);
   act(a, e);
 }

@@ -190,15 +190,12 @@ static bool start(agent *a) {
 /* The library is a guest of our own poll(): its descriptor and its deadline are
  * two of the things waited for, and opamp_loop_poll never waits itself. */
 static void run(agent *a) {
-  const uint64_t custom = UINT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
   opamp_event *e;
   while (!a->finished) {
     if (opamp_loop_poll(a->loop, 0) < 0) {
       agent_fail(a, "%s", opamp_errmsg());
       return;
     }
-    if ((opamp_client_undelivered(a->client) & custom) == 0)
-      a->customs = a->customs_sent = 0;
     while (!a->finished && (e = opamp_loop_next_event(a->loop)) != NULL) {
       event_handle(a, e);
       opamp_event_free(e);

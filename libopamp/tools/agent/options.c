@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "common/utf8.h"
 #include "opamp/message.h"
+#include "opamp/typed.h"
 
 /* --- setters -------------------------------------------------------------- */
 
@@ -60,7 +61,7 @@ static bool set_uid(const cli_option *o, void *target, const char *value,
   uint8_t uid[OPAMP_UID_LEN];
   opamp_bytes bytes = {uid, sizeof uid};
   (void)o;
-  if (tool_uuid_parse(uid, value, strlen(value)) &&
+  if (opamp_uid_parse(uid, opamp_str_of(value)) == OPAMP_OK &&
       opamp_options_set_instance_uid(a->library, bytes) == OPAMP_OK)
     return true;
   snprintf(why, room, "'%s' is no UUID, or the zero one", value);

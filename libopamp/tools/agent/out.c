@@ -44,9 +44,9 @@ void out_base64(json_t *line, const char *key, opamp_bytes b) {
 }
 
 void out_uid(json_t *line, const char *key, opamp_bytes uid) {
-  char text[TOOL_UUID_TEXT];
+  char text[OPAMP_UID_TEXT_LEN + 1];
   if (uid.len != OPAMP_UID_LEN) return;
-  tool_uuid_format(text, uid.ptr);
+  opamp_uid_format(uid.ptr, text);
   json_object_set_new(line, key, json_string(text));
 }
 

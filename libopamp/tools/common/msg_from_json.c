@@ -8,6 +8,7 @@
 #include "common/msg_form.h"
 #include "common/msg_json.h"
 #include "common/text.h"
+#include "opamp/uid.h"
 
 /* Where the reader is, for error texts: a chain on the stack. */
 typedef struct place {
@@ -152,7 +153,8 @@ static bool get_uid(reader *r, const place *at, const json_t *j,
     return get_base64(r, &here, json_object_get(j, "bytes"), out);
   }
   if (!json_is_string(j) ||
-      !tool_uuid_parse(uid, json_string_value(j), json_string_length(j)))
+      opamp_uid_parse(uid, (opamp_str){json_string_value(j),
+                                       json_string_length(j)}) != OPAMP_OK)
     return bad(r, at, "not a UUID");
   tool_buf_add(out, uid, sizeof uid);
   return true;

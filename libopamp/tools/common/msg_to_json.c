@@ -6,6 +6,7 @@
 #include "common/msg_form.h"
 #include "common/msg_json.h"
 #include "common/text.h"
+#include "opamp/uid.h"
 
 static bool ends_with(const char *text, const char *end) {
   size_t n = strlen(text), k = strlen(end);
@@ -63,10 +64,10 @@ static json_t *bytes_to_json(opamp_bytes b,
 }
 
 static json_t *uid_to_json(opamp_bytes uid) {
-  char text[TOOL_UUID_TEXT];
+  char text[OPAMP_UID_TEXT_LEN + 1];
   if (uid.len != OPAMP_UID_LEN)
     return json_pack("{s:o}", "bytes", bytes_to_json(uid, tool_base64_format));
-  tool_uuid_format(text, uid.ptr);
+  opamp_uid_format(uid.ptr, text);
   return json_string(text);
 }
 

@@ -84,28 +84,3 @@ bool tool_hex_parse(tool_buf *out, const char *text, size_t len) {
   }
   return true;
 }
-
-/* Where the canonical form has a dash before byte i. */
-static bool dash_before(size_t i) {
-  return i == 4 || i == 6 || i == 8 || i == 10;
-}
-
-void tool_uuid_format(char out[TOOL_UUID_TEXT],
-                      const uint8_t uid[OPAMP_UID_LEN]) {
-  for (size_t i = 0; i < OPAMP_UID_LEN; i++) {
-    if (dash_before(i)) *out++ = '-';
-    *out++ = hex_digits[uid[i] >> 4];
-    *out++ = hex_digits[uid[i] & 15];
-  }
-  *out = '\0';
-}
-
-bool tool_uuid_parse(uint8_t out[OPAMP_UID_LEN], const char *text, size_t len) {
-  if (len != TOOL_UUID_TEXT - 1) return false;
-  for (size_t i = 0; i < OPAMP_UID_LEN; i++) {
-    if (dash_before(i) && *text++ != '-') return false;
-    if (!hex_byte(&out[i], text)) return false;
-    text += 2;
-  }
-  return true;
-}

@@ -9,6 +9,7 @@
 
 #include "common/buf.h"
 #include "opamp/message.h"
+#include "opamp/uid.h"
 #include "peer/http1.h"
 #include "peer/listener.h"
 #include "peer/peer.h"

@@ -4,6 +4,8 @@
 
 symbols.py headers <include dir>             prints what the headers declare
 symbols.py check <include dir> <list> <lib>  compares all three
+symbols.py misuse <include dir> <test>       whether the test calls every
+                                             function that takes a handle
 """
 
 import pathlib
@@ -14,17 +16,33 @@ import sys
 DECLARATION = re.compile(r"\bOPAMP_API\b([^;{]*?)\b(opamp_\w+)\s*\(", re.S)
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 DIRECTIVE = re.compile(r"^\s*#.*$", re.M)
+HANDLE = re.compile(
+    r"\s*(const\s+)?opamp_(loop|client|options|event|configdir)\s*\*\s*\w")
+
+
+def declarations(include):
+    """(name, the text of its parameters) of every function."""
+    for header in sorted(pathlib.Path(include, "opamp").glob("*.h")):
+        text = DIRECTIVE.sub("", COMMENT.sub("", header.read_text()))
+        found = [(m.group(2), text[m.end():text.index(")", m.end())])
+                 for m in DECLARATION.finditer(text)]
+        if len(found) != len(re.findall(r"\bOPAMP_API\b", text)):
+            sys.exit(f"{header}: an OPAMP_API that is no function")
+        yield from found
 
 
 def declared(include):
-    names = set()
-    for header in sorted(pathlib.Path(include, "opamp").glob("*.h")):
-        text = DIRECTIVE.sub("", COMMENT.sub("", header.read_text()))
-        found = [m.group(2) for m in DECLARATION.finditer(text)]
-        if len(found) != len(re.findall(r"\bOPAMP_API\b", text)):
-            sys.exit(f"{header}: an OPAMP_API that is no function")
-        names.update(found)
-    return names
+    return {name for name, _ in declarations(include)}
+
+
+def not_misused(include, test):
+    text = pathlib.Path(test).read_text()
+    taking = [name for name, parameters in declarations(include)
+              if HANDLE.match(parameters)]
+    missing = [n for n in taking if not re.search(rf"\b{n}\(", text)]
+    for name in missing:
+        print(f"{test}: {name} is not called")
+    return int(bool(missing) or len(taking) < 50)
 
 
 def exported(library):
@@ -49,6 +67,8 @@ def main(args):
     if len(args) == 2 and args[0] == "headers":
         print("\n".join(sorted(declared(args[1]))))
         return 0
+    if len(args) == 3 and args[0] == "misuse":
+        return not_misused(*args[1:])
     if len(args) != 4 or args[0] != "check":
         sys.exit(__doc__)
     lines = pathlib.Path(args[2]).read_text().split()

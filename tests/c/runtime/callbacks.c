@@ -106,7 +106,7 @@ static void every_call(rt *t, opamp_event *e) {
   CHECK_EQ(opamp_loop_poll(t->l, 0), OPAMP_ERR_STATE);
   CHECK_EQ(opamp_loop_dispatch(t->l), OPAMP_ERR_STATE);
   CHECK(opamp_loop_next_event(t->l) == NULL);
-  CHECK(opamp_loop_wait_event(t->l, 0) == NULL);
+  CHECK(rt_wait_event(t->l, 0) == NULL);
   CHECK(opamp_loop_timeout_ms(t->l) >= -1);
   CHECK_EQ(opamp_loop_start_thread(t->l), OPAMP_ERR_BUSY);
   CHECK_EQ(opamp_loop_stop_thread(t->l), OPAMP_OK);
@@ -215,7 +215,7 @@ static void play(const cause *c, deed d, bool threaded) {
       harness_fail(__FILE__, __LINE__, "%s, deed %d: nothing happened",
                    opamp_event_kind_name(c->kind), d);
     if (threaded) {
-      CHECK(opamp_loop_wait_event(s.t.l, 100) == NULL);
+      CHECK(rt_wait_event(s.t.l, 100) == NULL);
       opamp_loop_dispatch(s.t.l);
     } else {
       CHECK_EQ(opamp_loop_poll(s.t.l, 100), 0);

@@ -395,7 +395,7 @@ typedef struct shared {
 static void *serve(void *ctx) {
   shared *s = ctx;
   while (!atomic_load(&s->quit)) {
-    opamp_event *e = opamp_loop_wait_event(s->f.l, 100);
+    opamp_event *e = rt_wait_event(s->f.l, 100);
     if (e == NULL) continue;
     far_answer(&s->f, e);
     opamp_event_free(e);

@@ -153,7 +153,7 @@ TEST(waiting_to_retry_is_not_busy) {
 
 static opamp_event *wait_for(opamp_loop *l, int kind) {
   for (;;) {
-    opamp_event *e = opamp_loop_wait_event(l, 10000);
+    opamp_event *e = rt_wait_event(l, 10000);
     CHECK(e != NULL);
     if (opamp_event_kind(e) == kind) return e;
     opamp_event_free(e);
@@ -221,15 +221,19 @@ TEST(event_fd_is_readable_while_events_wait) {
 
 TEST(wait_event_without_a_thread_does_not_wait) {
   rt t = rt_new(true);
-  CHECK(opamp_loop_wait_event(t.l, -1) == NULL);
+  opamp_event *e = (opamp_event *)&t;
+  CHECK_EQ(opamp_loop_wait_event(t.l, -1, &e), OPAMP_ERR_STATE);
+  CHECK(e == NULL);
   rt_free(&t);
 }
 
 TEST(wait_event_gives_up_in_time) {
   rt t = rt_new(true);
   uint64_t begun = rt_now_ms();
+  opamp_event *e;
   opamp_loop_start_thread(t.l);
-  CHECK(opamp_loop_wait_event(t.l, 30) == NULL);
+  CHECK_EQ(opamp_loop_wait_event(t.l, 30, &e), OPAMP_ERR_TIMEOUT);
+  CHECK(e == NULL);
   CHECK(rt_now_ms() - begun >= 29);
   rt_free(&t);
 }
@@ -277,11 +281,13 @@ TEST(wake_in_a_signal_handler_ends_a_wait) {
   rt t = rt_new(true);
   struct sigaction act = {.sa_handler = on_signal}, before;
   uint64_t begun = rt_now_ms();
+  opamp_event *e;
   signalled = t.l;
   sigaction(SIGUSR1, &act, &before);
   opamp_loop_start_thread(t.l);
   raise(SIGUSR1);
-  CHECK(opamp_loop_wait_event(t.l, 10000) == NULL);
+  CHECK_EQ(opamp_loop_wait_event(t.l, 10000, &e), OPAMP_OK);
+  CHECK(e == NULL);
   CHECK(rt_now_ms() - begun < 9000);
   sigaction(SIGUSR1, &before, NULL);
   rt_free(&t);

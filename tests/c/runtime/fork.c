@@ -103,7 +103,7 @@ static bool relay_holds(void *ctx) {
 static void step(place *p) {
   struct epoll_event ready;
   if (p->mode == THREAD) {
-    opamp_event_free(opamp_loop_wait_event(p->l, 2));
+    opamp_event_free(rt_wait_event(p->l, 2));
     return;
   }
   if (p->mode == FOREIGN)

@@ -142,7 +142,7 @@ static void setters_race(bool websocket) {
   for (int i = 0; i < THREADS; i++)
     pthread_create(&threads[i], NULL, set_much, &s);
   while (atomic_load(&s.running) > 0) {
-    opamp_event_free(opamp_loop_wait_event(t.l, 5));
+    opamp_event_free(rt_wait_event(t.l, 5));
     if (stub_messages(t.s) >= 20 * (resets + 1)) {
       stub_reset_all(t.s);
       resets++;
@@ -161,7 +161,7 @@ static void setters_race(bool websocket) {
                    stub_messages(t.s), stub_connections(t.s),
                    (unsigned long long)opamp_client_counter(
                        t.c, OPAMP_COUNT_CONNECT_FAILURES));
-    opamp_event_free(opamp_loop_wait_event(t.l, 5));
+    opamp_event_free(rt_wait_event(t.l, 5));
   }
   CHECK(stub_numbers_ok(t.s));
   rt_free(&t);

@@ -6,6 +6,12 @@
 
 enum { PATIENCE_MS = 10000 };
 
+opamp_event *rt_wait_event(opamp_loop *l, int timeout_ms) {
+  opamp_event *e;
+  (void)opamp_loop_wait_event(l, timeout_ms, &e);
+  return e;
+}
+
 uint64_t rt_now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

@@ -49,5 +49,7 @@ const char *rt_health_of(const opamp_msg *m);
 /* How many open descriptors this process has. */
 size_t rt_descriptors(void);
 uint64_t rt_now_ms(void);
+/* What opamp_loop_wait_event gave, NULL for whatever reason. */
+opamp_event *rt_wait_event(opamp_loop *l, int timeout_ms);
 
 #endif

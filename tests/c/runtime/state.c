@@ -103,7 +103,7 @@ TEST(set_in_a_callback_is_one_message) {
   CHECK_EQ(opamp_client_set_callbacks(t.c, NULL, NULL), OPAMP_ERR_STATE);
   for (uint64_t end = rt_now_ms() + 10000; stub_messages(t.s) < 2;) {
     CHECK(rt_now_ms() < end);
-    opamp_loop_wait_event(t.l, 20);
+    (void)rt_wait_event(t.l, 20);
     opamp_loop_dispatch(t.l);
   }
   m = stub_message(t.s, 1);

@@ -309,18 +309,6 @@ TEST(base64) {
   }
 }
 
-TEST(uuids) {
-  static const char text[] = "01234567-89ab-cdef-0123-456789abcdef";
-  uint8_t uid[OPAMP_UID_LEN];
-  char back[TOOL_UUID_TEXT];
-  CHECK(tool_uuid_parse(uid, "01234567-89AB-CDEF-0123-456789abcdef", 36));
-  tool_uuid_format(back, uid);
-  CHECK_STR(back, text);
-  CHECK(!tool_uuid_parse(uid, text, 35));
-  CHECK(!tool_uuid_parse(uid, "0123456789ab-cdef-0123-456789abcdef--", 36));
-  CHECK(!tool_uuid_parse(uid, "01234567-89ab-cdef-0123-456789abcdeg", 36));
-}
-
 static void note_line(void *user_data, const char *line, size_t len) {
   tool_buf_printf(user_data, "[%.*s]", (int)len, line != NULL ? line : "!");
 }

@@ -223,12 +223,8 @@ static void on_closed(void *ctx, const opamp__closed *e) {
   keep(c->body, sizeof c->body, e->body);
 }
 
-static void on_log(void *ctx, int level, const char *text) {
-  (void)ctx, (void)level, (void)text;
-}
-
-static const opamp__sink sink = {on_opened,  on_frame,  on_alive,
-                                 on_written, on_closed, on_log};
+static const opamp__sink sink = {on_opened, on_frame, on_alive, on_written,
+                                 on_closed};
 
 opamp_status client_try_open(client *c, world *w, const target *t) {
   char text[256];
