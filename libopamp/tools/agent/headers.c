@@ -62,7 +62,7 @@ static bool layer_add(layer *l, const char *name, const char *value) {
 static bool layer_add_line(layer *l, const char *line) {
   size_t name_len, len;
   const char *value;
-  if (!agent_header_split(line, &name_len, &value, &len)) return false;
+  if (!header_split(line, &name_len, &value, &len)) return false;
   char *name = strndup(line, name_len), *text = strndup(value, len);
   bool ok = name != NULL && text != NULL && layer_add(l, name, text);
   free(name);
@@ -183,8 +183,10 @@ headers *headers_new(agent *a) {
   headers *h = calloc(1, sizeof *h);
   if (h == NULL) return NULL;
   h->a = a;
-  for (size_t i = 0; i < a->options.headers.n; i++) {
-    if (layer_add_line(&h->layers[OPTIONS], a->options.headers.at[i])) continue;
+  for (size_t i = 0; i < a->options.connection.headers.n; i++) {
+    if (layer_add_line(&h->layers[OPTIONS],
+                       a->options.connection.headers.at[i]))
+      continue;
     headers_free(h);
     return NULL;
   }

@@ -28,9 +28,9 @@ static void finish(agent *a, const char *reason) {
 void agent_stop(agent *a, bool disconnect) {
   if (a->stopping) return;
   a->stopping = true;
-  a->stop_by_ms =
-      wait_now_ms() +
-      (int64_t)opamp_options_number(a->options.library, OPAMP_OPT_STOP_TIMEOUT);
+  a->stop_by_ms = wait_now_ms() +
+                  (int64_t)opamp_options_number(a->options.connection.library,
+                                                OPAMP_OPT_STOP_TIMEOUT);
   if (a->offers != NULL) offers_stop(a->offers);
   if (!a->started)
     finish(a, "stopped before it was started");
@@ -132,7 +132,8 @@ static void on_loop(void *user_data) {
 
 static bool build(agent *a) {
   if (opamp_loop_new(&a->loop, 1) != OPAMP_OK) return false;
-  opamp_status s = opamp_client_new(&a->client, a->loop, a->options.library);
+  opamp_status s =
+      opamp_client_new(&a->client, a->loop, a->options.connection.library);
   /* Options that do not go together, which only the library can tell. */
   if (s == OPAMP_ERR_INVALID) a->exit_code = CLI_EXIT_USAGE;
   if (s != OPAMP_OK) return false;

@@ -11,48 +11,12 @@
 
 /* --- setters -------------------------------------------------------------- */
 
-static bool set_url(const cli_option *o, void *target, const char *value,
-                    char *why, size_t room) {
+/* Noted, because the default depends on other options. */
+static bool set_deadline(const cli_option *o, void *target, const char *value,
+                         char *why, size_t room) {
   agent_options *a = target;
-  (void)o;
-  if (a->url != NULL) {
-    snprintf(why, room, "there can be only one (%s)", value);
-    return false;
-  }
-  a->url = value;
-  if (opamp_options_set_text(a->library, OPAMP_TEXT_URL, value) == OPAMP_OK)
-    return true;
-  snprintf(why, room, "%s", opamp_errmsg());
-  return false;
-}
-
-/* A number of the library; `key` is OPAMP_OPT_…. */
-static bool set_number(const cli_option *o, void *target, const char *value,
-                       char *why, size_t room) {
-  agent_options *a = target;
-  uint64_t n;
-  if (!cli_parse_number(value, &n)) {
-    snprintf(why, room, "'%s' is no whole number", value);
-    return false;
-  }
-  if (o->key == OPAMP_OPT_OFFER_DEADLINE) a->offer_deadline_ms = n;
-  if (opamp_options_set_number(a->library, o->key, n) == OPAMP_OK) return true;
-  snprintf(why, room, "%s is not from %llu to %llu", value,
-           (unsigned long long)opamp_option_min(o->key),
-           (unsigned long long)opamp_option_max(o->key));
-  return false;
-}
-
-/* A text of the library; `key` is OPAMP_TEXT_…. */
-static bool set_text(const cli_option *o, void *target, const char *value,
-                     char *why, size_t room) {
-  agent_options *a = target;
-  if (o->key == OPAMP_TEXT_TLS_CERT_FILE) a->cert = value;
-  if (o->key == OPAMP_TEXT_TLS_KEY_FILE) a->key = value;
-  if (opamp_options_set_text(a->library, o->key, value) == OPAMP_OK)
-    return true;
-  snprintf(why, room, "%s", opamp_errmsg());
-  return false;
+  return connection_set_number(o, target, value, why, room) &&
+         cli_parse_number(value, &a->offer_deadline_ms);
 }
 
 static bool set_uid(const cli_option *o, void *target, const char *value,
@@ -62,44 +26,10 @@ static bool set_uid(const cli_option *o, void *target, const char *value,
   opamp_bytes bytes = {uid, sizeof uid};
   (void)o;
   if (opamp_uid_parse(uid, opamp_str_of(value)) == OPAMP_OK &&
-      opamp_options_set_instance_uid(a->library, bytes) == OPAMP_OK)
+      opamp_options_set_instance_uid(a->connection.library, bytes) == OPAMP_OK)
     return true;
   snprintf(why, room, "'%s' is no UUID, or the zero one", value);
   return false;
-}
-
-bool agent_header_split(const char *line, size_t *name_len, const char **value,
-                        size_t *value_len) {
-  size_t n = strcspn(line, ":");
-  if (line[n] == '\0' || n == 0) return false;
-  const char *v = line + n + 1;
-  v += strspn(v, " \t");
-  size_t len = strlen(v);
-  while (len > 0 && strchr(" \t\r", v[len - 1]) != NULL) len--;
-  *name_len = n;
-  *value = v;
-  *value_len = len;
-  return true;
-}
-
-/* The value may be a secret and is not repeated. */
-static bool add_header(const cli_option *o, void *target, const char *value,
-                       char *why, size_t room) {
-  agent_options *a = target;
-  size_t name_len, len;
-  const char *v;
-  if (!agent_header_split(value, &name_len, &v, &len)) {
-    snprintf(why, room, "is not 'Name: value'");
-    return false;
-  }
-  char *name = strndup(value, name_len), *text = strndup(v, len);
-  bool ok = name != NULL && text != NULL &&
-            opamp_options_add_header(a->library, name, text) == OPAMP_OK;
-  if (!ok)
-    snprintf(why, room, "%.*s: %s", (int)name_len, value, opamp_errmsg());
-  free(name);
-  free(text);
-  return ok && cli_add_text(o, target, value, why, room);
 }
 
 static bool add_attribute(const cli_option *o, void *target, const char *value,
@@ -185,15 +115,11 @@ static uint64_t default_capabilities(const agent_options *o) {
 #define TEXT(name, arg, group, help, member) \
   { name, arg, group, help, NULL, cli_set_text, AT(member), 0 }
 #define NUMBER(name, arg, group, help, key) \
-  { name, arg, group, help, NULL, set_number, 0, key }
-#define LIBTEXT(name, arg, group, help, fallback, key) \
-  { name, arg, group, help, fallback, set_text, 0, key }
+  { name, arg, group, help, NULL, connection_set_number, 0, key }
 #define LATER(name, arg, group, help) \
   { name, arg, group, help, NULL, cli_set_unavailable, 0, 0 }
 
-static const cli_option table[] = {
-    {"", "URL", NULL, "", NULL, set_url, 0, 0},
-
+static const cli_option behaviour_rows[] = {
     TEXT("config-dir", "DIR", "Configuration",
          "The files of an offered configuration are put here, all at once; its "
          "parent directory must be writable. Without it offers are events, and "
@@ -214,10 +140,10 @@ static const cli_option table[] = {
      "The verdict on an offer when there is no --apply. manual: the command "
      "config_status decides; pending: nobody does, and the deadline must.",
      "applied with --config-dir, else manual", cli_set_choice, AT(answer), 0},
-    NUMBER("offer-deadline", "MS", NULL,
-           "An offer unanswered for this long is FAILED. With --apply the "
-           "default is long enough for three runs of it.",
-           OPAMP_OPT_OFFER_DEADLINE),
+    {"offer-deadline", "MS", NULL,
+     "An offer unanswered for this long is FAILED. With --apply the default is "
+     "long enough for three runs of it.",
+     NULL, set_deadline, 0, OPAMP_OPT_OFFER_DEADLINE},
     TEXT("on-restart", "CMD", NULL,
          "Run with /bin/sh -c when the server sends a restart command. Without "
          "it the command is an event, and --apply is run again.",
@@ -247,10 +173,10 @@ static const cli_option table[] = {
     LATER("state-dir", "DIR", NULL,
           "Keeps the instance uid, the last configuration and its status, and "
           "accepted connection settings over restarts."),
+    CLI_END};
 
-    {"header", "'NAME: VALUE'", "Connection",
-     "A header of every request. Repeatable.", NULL, add_header, AT(headers),
-     0},
+/* After those of every connection. */
+static const cli_option more_connection_rows[] = {
     TEXT("header-command", "CMD", NULL,
          "Run with /bin/sh -c at start and after 401 or 403; each line 'NAME: "
          "VALUE' of its output is a header, instead of those of the same name. "
@@ -260,35 +186,13 @@ static const cli_option table[] = {
            OPAMP_OPT_HEARTBEAT),
     NUMBER("poll-interval", "MS", NULL, "Between two HTTP requests.",
            OPAMP_OPT_POLL_INTERVAL),
-    {"compression", "none|auto", NULL,
-     "auto: permessage-deflate over WebSocket, gzip over HTTP.", "none",
-     cli_set_choice, AT(compression), 0},
     NUMBER("max-receive", "BYTES", NULL, "The largest message taken.",
            OPAMP_OPT_MAX_RECEIVE),
     NUMBER("max-send", "BYTES", NULL, "The largest message sent.",
            OPAMP_OPT_MAX_SEND),
-    LATER("proxy", "URL", NULL, "Connect through this proxy."),
-    LATER("proxy-header", "'NAME: VALUE'", NULL, "A header for the proxy."),
-    LATER("proxy-from-env", NULL, NULL, "Take the proxy from the environment."),
+    CLI_END};
 
-    LIBTEXT("ca", "FILE", "TLS", "PEM file of the authorities to trust.",
-            "those of the system", OPAMP_TEXT_TLS_CA_FILE),
-    SWITCH("system-ca", NULL, "Trust those of the system beside --ca.",
-           system_ca),
-    LIBTEXT("cert", "FILE", NULL,
-            "PEM file of the client's certificate and its chain.", NULL,
-            OPAMP_TEXT_TLS_CERT_FILE),
-    LIBTEXT("key", "FILE", NULL, "PEM file of its key.", NULL,
-            OPAMP_TEXT_TLS_KEY_FILE),
-    SWITCH("insecure", NULL, "Accept any certificate and any name.", insecure),
-    LIBTEXT("tls-min", "VERSION", NULL, "The lowest TLS version.", "1.2",
-            OPAMP_TEXT_TLS_MIN_VERSION),
-    LIBTEXT("tls-max", "VERSION", NULL, "The highest TLS version.",
-            "the highest there is", OPAMP_TEXT_TLS_MAX_VERSION),
-    LIBTEXT("ciphers", "LIST", NULL,
-            "Cipher suites by their IANA names, separated by commas.",
-            "those of OpenSSL", OPAMP_TEXT_TLS_CIPHERS),
-
+static const cli_option timing_rows[] = {
     NUMBER("connect-timeout", "MS", "Timing", "Dialling, TLS and upgrade.",
            OPAMP_OPT_CONNECT_TIMEOUT),
     NUMBER("request-timeout", "MS", NULL, "One HTTP request.",
@@ -339,14 +243,15 @@ static const cli_option table[] = {
            control),
     {"log", "error|warn|info|debug", NULL,
      "How much is said on standard error.", "warn", cli_set_choice, AT(log), 0},
-    {NULL, NULL, NULL, NULL, NULL, NULL, 0, 0}};
+    CLI_END};
 
-static const char *library_default(const cli_option *o, char *buf,
-                                   size_t room) {
-  if (o->set != set_number) return NULL;
-  snprintf(buf, room, "%llu", (unsigned long long)opamp_option_default(o->key));
-  return buf;
-}
+static const cli_option *const tables[] = {connection_url,
+                                           behaviour_rows,
+                                           connection_rows,
+                                           more_connection_rows,
+                                           connection_tls_rows,
+                                           timing_rows,
+                                           NULL};
 
 const cli_tool agent_tool = {
     "opamp-agent",
@@ -358,8 +263,8 @@ const cli_tool agent_tool = {
     "apply them.\n"
     "SIGTERM and SIGINT stop it within --stop-timeout, a second one at once. "
     "SIGHUP reads the configuration directory again and reports it.\n",
-    table,
-    library_default};
+    tables,
+    connection_default};
 
 /* --- after the last option ------------------------------------------------ */
 
@@ -371,17 +276,17 @@ static void stretch_deadline(agent_options *o) {
   if (o->apply == NULL || o->offer_deadline_ms != 0) return;
   ms = ms > 0 && ms < (most - 10000) / 3 ? 3 * ms + 10000 : most;
   if (ms > opamp_option_default(OPAMP_OPT_OFFER_DEADLINE))
-    opamp_options_set_number(o->library, OPAMP_OPT_OFFER_DEADLINE, ms);
+    opamp_options_set_number(o->connection.library, OPAMP_OPT_OFFER_DEADLINE,
+                             ms);
 }
 
 static int settle(agent_options *o) {
   char why[200];
   uint64_t bits = default_capabilities(o);
-  if (o->url == NULL) return cli_usage(&agent_tool, "URL is missing");
+  int code = connection_settle(&agent_tool, &o->connection);
+  if (code >= 0) return code;
   if (o->config_dir != NULL && *o->config_dir == '\0')
     return cli_usage(&agent_tool, "--config-dir: is empty");
-  if ((o->cert == NULL) != (o->key == NULL))
-    return cli_usage(&agent_tool, "--cert and --key need each other");
   if (o->capability_list != NULL &&
       !agent_capabilities_parse(o->capability_list, &bits, why, sizeof why))
     return cli_usage(&agent_tool, "--capabilities: %s", why);
@@ -389,11 +294,8 @@ static int settle(agent_options *o) {
   if (o->answer < 0)
     o->answer = o->config_dir != NULL ? ANSWER_APPLIED : ANSWER_MANUAL;
   stretch_deadline(o);
-  opamp_options *l = o->library;
+  opamp_options *l = o->connection.library;
   opamp_options_set_capabilities(l, o->capabilities);
-  opamp_options_set_number(l, OPAMP_OPT_COMPRESSION, o->compression == 1);
-  opamp_options_set_number(l, OPAMP_OPT_TLS_SYSTEM_CA, o->system_ca);
-  opamp_options_set_number(l, OPAMP_OPT_TLS_INSECURE, o->insecure);
   opamp_options_set_number(l, OPAMP_OPT_LOG_LEVEL,
                            (uint64_t)o->log + OPAMP_LOG_ERROR);
   opamp_options_set_number(l, OPAMP_OPT_TRACE_MESSAGES, 1);
@@ -403,17 +305,13 @@ static int settle(agent_options *o) {
 int agent_options_parse(agent_options *o, int argc, char **argv) {
   *o = (agent_options){.apply_timeout_ms = 60000, .answer = -1};
   o->log = OPAMP_LOG_WARN - OPAMP_LOG_ERROR;
-  if (opamp_options_new(&o->library) != OPAMP_OK) {
-    fprintf(stderr, "%s: %s\n", agent_tool.name, opamp_errmsg());
-    return CLI_EXIT_START;
-  }
+  if (!connection_begin(&agent_tool, &o->connection)) return CLI_EXIT_START;
   int code = cli_parse(&agent_tool, o, argc, argv);
   return code >= 0 ? code : settle(o);
 }
 
 void agent_options_free(agent_options *o) {
-  opamp_options_free(o->library);
+  connection_free(&o->connection);
   cli_list_free(&o->identify);
   cli_list_free(&o->describe);
-  cli_list_free(&o->headers);
 }

@@ -6,15 +6,14 @@
 #include <stdint.h>
 
 #include "common/cli.h"
-#include "opamp/options.h"
+#include "common/connection.h"
 
 /* --answer, in the order of its argument. */
 enum { ANSWER_APPLIED, ANSWER_FAILED, ANSWER_PENDING, ANSWER_MANUAL };
 
 /* The command line. Texts are those of argv. */
 typedef struct agent_options {
-  opamp_options *library; /* what the library itself is told */
-  const char *url;
+  connection_options connection; /* first, for its rows */
   const char *config_dir;
   const char *apply;
   uint64_t apply_timeout_ms;
@@ -24,12 +23,9 @@ typedef struct agent_options {
   bool no_default_attributes;
   const char *capability_list;
   uint64_t capabilities; /* what came of it */
-  cli_list headers;      /* "K: V" */
   const char *header_command;
   const char *on_restart;
-  const char *cert, *key; /* files of TLS */
-  bool system_ca, insecure;
-  int compression, log;
+  int log;
   uint64_t offer_deadline_ms; /* 0: not given */
   uint64_t for_ms;
   bool json, json_bodies, control;
@@ -46,10 +42,5 @@ void agent_options_free(agent_options *o);
  * `why`. */
 bool agent_capabilities_parse(const char *list, uint64_t *bits, char *why,
                               size_t room);
-
-/* The end of the name in "K: V", and its value without spaces around it; false
- * unless there is a colon behind a name. */
-bool agent_header_split(const char *line, size_t *name_len, const char **value,
-                        size_t *value_len);
 
 #endif

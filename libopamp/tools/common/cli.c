@@ -104,9 +104,14 @@ int cli_usage(const cli_tool *tool, const char *fmt, ...) {
 
 static const cli_option *find(const cli_tool *tool, const char *name,
                               size_t len) {
-  for (const cli_option *o = tool->options; o->name != NULL; o++)
-    if (strlen(o->name) == len && memcmp(o->name, name, len) == 0) return o;
+  for (const cli_option *const *t = tool->tables; *t != NULL; t++)
+    for (const cli_option *o = *t; o->name != NULL; o++)
+      if (strlen(o->name) == len && memcmp(o->name, name, len) == 0) return o;
   return NULL;
+}
+
+const char *cli_dashes(const cli_option *o) {
+  return o->name[1] == '\0' ? "-" : "--";
 }
 
 static int apply(const cli_tool *tool, void *target, const cli_option *o,
@@ -115,7 +120,7 @@ static int apply(const cli_tool *tool, void *target, const cli_option *o,
   if (o->set(o, target, value, why, sizeof why)) return -1;
   /* Whether to repeat the value is for its setter: a header may be secret. */
   if (*o->name == '\0') return cli_usage(tool, "%s: %s", o->argument, why);
-  return cli_usage(tool, "--%s: %s", o->name, why);
+  return cli_usage(tool, "%s%s: %s", cli_dashes(o), o->name, why);
 }
 
 /* Whether `name` is one of the options that every tool has; they are done at
@@ -134,26 +139,43 @@ static bool built_in(const cli_tool *tool, const char *name, int *code) {
   return true;
 }
 
-/* One argument that begins with "--"; `*i` moves on when the value is the next
- * one. */
-static int parse_option(const cli_tool *tool, void *target, int argc,
-                        char **argv, int *i) {
+/* An option and the value that stands in the same argument, or NULL; `*i` moves
+ * on when the value is the next argument. */
+static int take(const cli_tool *tool, void *target, const cli_option *o,
+                const char *value, int argc, char **argv, int *i) {
+  if (o->argument == NULL && value != NULL)
+    return cli_usage(tool, "%s%s takes no value", cli_dashes(o), o->name);
+  if (o->argument != NULL && value == NULL) {
+    if (*i + 1 >= argc)
+      return cli_usage(tool, "%s%s: %s is missing", cli_dashes(o), o->name,
+                       o->argument);
+    value = argv[++*i];
+  }
+  return apply(tool, target, o, value);
+}
+
+/* One argument that begins with "--". */
+static int parse_long(const cli_tool *tool, void *target, int argc, char **argv,
+                      int *i) {
   const char *name = argv[*i] + 2;
   size_t len = strcspn(name, "=");
   const char *value = name[len] == '=' ? name + len + 1 : NULL;
   int code;
   if (built_in(tool, name, &code)) return code;
-  const cli_option *o = len > 0 ? find(tool, name, len) : NULL;
+  const cli_option *o = len > 1 ? find(tool, name, len) : NULL;
   if (o == NULL)
     return cli_usage(tool, "--%.*s: no such option", (int)len, name);
-  if (o->argument == NULL && value != NULL)
-    return cli_usage(tool, "--%s takes no value", o->name);
-  if (o->argument != NULL && value == NULL) {
-    if (*i + 1 >= argc)
-      return cli_usage(tool, "--%s: %s is missing", o->name, o->argument);
-    value = argv[++*i];
-  }
-  return apply(tool, target, o, value);
+  return take(tool, target, o, value, argc, argv, i);
+}
+
+/* One that begins with "-" and a letter, which its value may follow. */
+static int parse_short(const cli_tool *tool, void *target, int argc,
+                       char **argv, int *i) {
+  const char *name = argv[*i] + 1;
+  const cli_option *o = find(tool, name, 1);
+  if (o == NULL) return cli_usage(tool, "-%s: no such option", name);
+  return take(tool, target, o, name[1] != '\0' ? name + 1 : NULL, argc, argv,
+              i);
 }
 
 int cli_parse(const cli_tool *tool, void *target, int argc, char **argv) {
@@ -169,9 +191,9 @@ int cli_parse(const cli_tool *tool, void *target, int argc, char **argv) {
     if (options && strcmp(a, "-h") == 0)
       built_in(tool, "help", &code);
     else if (options && strncmp(a, "--", 2) == 0)
-      code = parse_option(tool, target, argc, argv, &i);
+      code = parse_long(tool, target, argc, argv, &i);
     else if (options && a[0] == '-' && a[1] != '\0')
-      code = cli_usage(tool, "%s: no such option", a);
+      code = parse_short(tool, target, argc, argv, &i);
     else if (rest != NULL)
       code = apply(tool, target, rest, a);
     else

@@ -28,8 +28,8 @@ typedef bool (*cli_setter)(const cli_option *o, void *target, const char *value,
                            char *why, size_t room);
 
 struct cli_option {
-  const char *name;     /* without dashes; "" takes what is no option; NULL
-                           ends the table */
+  const char *name;     /* without dashes, of which a single letter has one;
+                           "" takes what is no option; NULL ends the table */
   const char *argument; /* "FILE"; NULL: a switch */
   const char *group;    /* heading in --help, NULL: that of the row before */
   const char *help;     /* one or more sentences */
@@ -39,12 +39,15 @@ struct cli_option {
   int key;   /* for setters of the tool's own */
 };
 
+#define CLI_END \
+  { NULL, NULL, NULL, NULL, NULL, NULL, 0, 0 }
+
 typedef struct cli_tool {
   const char *name;          /* "opamp-agent" */
   const char *summary;       /* "one OpAMP agent as a program" */
   const char *synopsis;      /* "[options] URL" */
   const char *description;   /* paragraphs, each ended by a line feed */
-  const cli_option *options; /* ends with a row whose name is NULL */
+  const cli_option *const *tables; /* of options; ends with NULL */
   /* The default of a row without `fallback`, in `buf`, or NULL. May be NULL. */
   const char *(*fallback_of)(const cli_option *o, char *buf, size_t room);
 } cli_tool;
@@ -88,6 +91,9 @@ bool cli_set_unavailable(const cli_option *o, void *target, const char *value,
 
 /* Decimal digits only, no overflow. */
 bool cli_parse_number(const char *text, uint64_t *out);
+
+/* What stands before the name of an option. */
+const char *cli_dashes(const cli_option *o);
 
 void cli_print_help(const cli_tool *tool, FILE *out);
 void cli_print_man(const cli_tool *tool, FILE *out);

@@ -16,7 +16,7 @@ static const cli_option built_in[] = {
      "Prints the versions of the tool, the library, "
      "the specification and the libraries underneath.",
      NULL, NULL, 0, 0},
-    {NULL, NULL, NULL, NULL, NULL, NULL, 0, 0}};
+    CLI_END};
 
 static const char exit_status[] =
     "0 after a clean stop, 1 when it failed while running, 2 for wrong usage, "
@@ -86,7 +86,8 @@ static void help_options(const cli_tool *tool, const cli_option *o, FILE *out) {
   for (; o->name != NULL; o++) {
     if (*o->name == '\0') continue;
     if (o->group != NULL) fprintf(out, "\n%s:\n", o->group);
-    int n = fprintf(out, "  --%s%s%s", o->name, o->argument != NULL ? " " : "",
+    int n = fprintf(out, "  %s%s%s%s", cli_dashes(o), o->name,
+                    o->argument != NULL ? " " : "",
                     o->argument != NULL ? o->argument : "");
     if (n + 2 > COLUMN) {
       fputc('\n', out);
@@ -103,7 +104,8 @@ void cli_print_help(const cli_tool *tool, FILE *out) {
   fprintf(out, "%s: %s\n\nUsage: %s %s\n", tool->name, tool->summary,
           tool->name, tool->synopsis);
   paragraphs(out, tool->description, help_paragraph);
-  help_options(tool, tool->options, out);
+  for (const cli_option *const *t = tool->tables; *t != NULL; t++)
+    help_options(tool, *t, out);
   help_options(tool, built_in, out);
   fputs("\nExit status: ", out);
   wrap(out, exit_status, 13, 0);
@@ -135,7 +137,8 @@ static void roff_options(const cli_tool *tool, const cli_option *o, FILE *out) {
   for (; o->name != NULL; o++) {
     if (*o->name == '\0') continue;
     if (o->group != NULL) fprintf(out, ".SS \"%s\"\n", o->group);
-    fputs(".TP\n.B \"\\-\\-", out);
+    fputs(".TP\n.B \"", out);
+    roff(out, cli_dashes(o));
     roff(out, o->name);
     if (o->argument != NULL) {
       fputs("\\fR \\fI", out);
@@ -163,7 +166,8 @@ void cli_print_man(const cli_tool *tool, FILE *out) {
   fputs("\n.SH DESCRIPTION\n", out);
   paragraphs(out, tool->description, roff_paragraph);
   fputs(".SH OPTIONS\n", out);
-  roff_options(tool, tool->options, out);
+  for (const cli_option *const *t = tool->tables; *t != NULL; t++)
+    roff_options(tool, *t, out);
   roff_options(tool, built_in, out);
   fputs(".SH \"EXIT STATUS\"\n", out);
   roff(out, exit_status);

@@ -42,7 +42,9 @@ static const cli_option options[] = {
     {"json", NULL, NULL,
      "Prints every event as one JSON object per line instead of text.", NULL,
      cli_set_switch, offsetof(peer_cli, json), 0},
-    {NULL, NULL, NULL, NULL, NULL, NULL, 0, 0}};
+    CLI_END};
+
+static const cli_option *const tables[] = {options, NULL};
 
 static const char description[] =
     "An OpAMP server for one developer's desk and for tests. It prints every "
@@ -98,7 +100,7 @@ const cli_tool peer_cli_tool = {
     .summary = "an OpAMP server for the desk, under your control",
     .synopsis = "[options]",
     .description = description,
-    .options = options,
+    .tables = tables,
 };
 
 int peer_cli_parse(peer_cli *cli, int argc, char **argv) {

@@ -30,7 +30,11 @@ static const cli_option table[] = {
     {"color", "red|green", NULL, "Paints.", "red", cli_set_choice, AT(color),
      0},
     {"later", "X", NULL, "Will.", NULL, cli_set_unavailable, 0, 0},
-    {NULL, NULL, NULL, NULL, NULL, NULL, 0, 0}};
+    CLI_END};
+static const cli_option more[] = {
+    {"n", "N", "More", "Counts, too.", NULL, cli_set_number, AT(count), 0},
+    CLI_END};
+static const cli_option *const tables[] = {table, more, NULL};
 
 static const char *count_default(const cli_option *o, char *buf, size_t room) {
   if (strcmp(o->name, "count") != 0) return NULL;
@@ -39,7 +43,7 @@ static const char *count_default(const cli_option *o, char *buf, size_t room) {
 }
 
 static const cli_tool tool = {"tool",          "a tool", "[options] URL",
-                              "What it is.\n", table,    count_default};
+                              "What it is.\n", tables,   count_default};
 
 /* Parses; what went to stderr is in `said`. */
 static char said[2000];
@@ -79,6 +83,14 @@ TEST(both_spellings_of_a_value) {
   CHECK_STR(s.file, "");
 }
 
+TEST(a_letter_has_one_dash) {
+  settings s = {0};
+  CHECK_EQ(PARSE(&s, "-n", "7"), -1);
+  CHECK_EQ(s.count, 7);
+  CHECK_EQ(PARSE(&s, "-n8"), -1);
+  CHECK_EQ(s.count, 8);
+}
+
 TEST(repeated_values_keep_their_order) {
   settings s = {0};
   CHECK_EQ(PARSE(&s, "--name=one", "--name", "--two", "--color", "green"), -1);
@@ -108,6 +120,9 @@ TEST(wrong_usage_says_what_and_where) {
   refused(PARSE(&s, "--nope"), "--nope: no such option");
   refused(PARSE(&s, "--nope=1"), "--nope: no such option");
   refused(PARSE(&s, "-x"), "-x: no such option");
+  refused(PARSE(&s, "--n", "1"), "--n: no such option");
+  refused(PARSE(&s, "-n"), "-n: N is missing");
+  refused(PARSE(&s, "-nx"), "-n: 'x' is no whole number");
   refused(PARSE(&s, "--fil", "a"), "--fil: no such option");
   refused(PARSE(&s, "--=a"), "--: no such option");
   refused(PARSE(&s, "--file"), "--file: FILE is missing");
@@ -143,6 +158,7 @@ TEST(help_has_groups_and_defaults) {
   const char *first = strstr(help, "\nFirst:\n");
   CHECK(first != NULL && strstr(first, "\nSecond:\n") != NULL);
   CHECK(strstr(help, "  --file FILE ") != NULL);
+  CHECK(strstr(help, "\n  -n N ") != NULL);
   CHECK(strstr(help, "Counts. Default: 42.") != NULL);
   CHECK(strstr(help, "Paints. Default: red.") != NULL);
   CHECK(strstr(help, "Will. (Not available in this version.)") != NULL);
@@ -204,27 +220,32 @@ static int agent_parse(agent_options *o, int n, const char **words) {
   return agent_options_parse(o, n + 1, argv);
 }
 
+static void try_option(const cli_option *o, const char *help) {
+  char name[80];
+  agent_options options;
+  snprintf(name, sizeof name, "\n  --%s%s", o->name,
+           o->argument != NULL ? " " : "");
+  CHECK(strstr(help, name) != NULL);
+  snprintf(name, sizeof name, "--%s", o->name);
+  const char *words[4] = {"ws://h", name};
+  int n = 2;
+  if (o->argument != NULL) words[n++] = sample(o);
+  if (other_half(o->name) != NULL) words[n++] = other_half(o->name);
+  int code = agent_parse(&options, n, words);
+  int want = o->set == cli_set_unavailable ? CLI_EXIT_USAGE : -1;
+  if (code != want) harness_fail(__FILE__, __LINE__, "--%s: %d", o->name, code);
+  agent_options_free(&options);
+}
+
 TEST(every_option_of_the_agent_is_in_its_help_and_works) {
   char *help = printed(&agent_tool, cli_print_help);
   int seen = 0;
-  for (const cli_option *o = agent_tool.options; o->name != NULL; o++) {
-    if (*o->name == '\0') continue;
-    char name[80];
-    agent_options options;
-    snprintf(name, sizeof name, "\n  --%s%s", o->name,
-             o->argument != NULL ? " " : "");
-    CHECK(strstr(help, name) != NULL);
-    snprintf(name, sizeof name, "--%s", o->name);
-    const char *words[4] = {"ws://h", name};
-    int n = 2;
-    if (o->argument != NULL) words[n++] = sample(o);
-    if (other_half(o->name) != NULL) words[n++] = other_half(o->name);
-    int code = agent_parse(&options, n, words);
-    int want = o->set == cli_set_unavailable ? CLI_EXIT_USAGE : -1;
-    if (code != want)
-      harness_fail(__FILE__, __LINE__, "--%s: %d", o->name, code);
-    agent_options_free(&options);
-    seen++;
+  for (const cli_option *const *t = agent_tool.tables; *t != NULL; t++) {
+    for (const cli_option *o = *t; o->name != NULL; o++) {
+      if (*o->name == '\0') continue;
+      try_option(o, help);
+      seen++;
+    }
   }
   CHECK(seen > 50);
 }
@@ -267,7 +288,7 @@ TEST(capabilities_that_cannot_be_are_refused) {
 /* Covers: SEC-2 */
 TEST(a_refused_header_is_not_repeated) {
   agent_options o = {0};
-  CHECK_EQ(opamp_options_new(&o.library), OPAMP_OK);
+  CHECK_EQ(opamp_options_new(&o.connection.library), OPAMP_OK);
   CHECK_EQ(parse(&agent_tool, &o, 1, (const char *[]){"--header=secret"}), 2);
   CHECK(strstr(said, "secret") == NULL);
   CHECK(strstr(said, "--header: is not") != NULL);
@@ -278,10 +299,12 @@ TEST(an_apply_is_not_overtaken_by_its_deadline) {
   agent_options o;
   const char *words[] = {"ws://h", "--apply=x", "--apply-timeout=90000"};
   CHECK_EQ(agent_parse(&o, 3, words), -1);
-  CHECK(opamp_options_number(o.library, OPAMP_OPT_OFFER_DEADLINE) >= 270000);
+  CHECK(opamp_options_number(o.connection.library, OPAMP_OPT_OFFER_DEADLINE) >=
+        270000);
   agent_options_free(&o);
   words[2] = "--offer-deadline=2000";
   CHECK_EQ(agent_parse(&o, 3, words), -1);
-  CHECK_EQ(opamp_options_number(o.library, OPAMP_OPT_OFFER_DEADLINE), 2000);
+  CHECK_EQ(opamp_options_number(o.connection.library, OPAMP_OPT_OFFER_DEADLINE),
+           2000);
   agent_options_free(&o);
 }
