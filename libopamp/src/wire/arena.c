@@ -15,7 +15,8 @@ enum {
 };
 
 struct opamp__arena_block {
-  opamp__arena *arena;
+  /* What follows a block is counted in units of 8, with pointers of 4, too. */
+  _Alignas(8) opamp__arena *arena;
   opamp__arena_block *prev;
   opamp__arena_block *next;
   size_t size; /* of what follows */

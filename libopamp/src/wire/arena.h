@@ -16,7 +16,8 @@
 typedef struct opamp__arena_block opamp__arena_block;
 
 typedef struct opamp__arena {
-  opamp__arena_block *blocks; /* the first is the one pieces are cut from */
+  /* The first is the one pieces are cut from, which follow the arena itself. */
+  _Alignas(8) opamp__arena_block *blocks;
   void *root;                 /* the piece whose owner frees the arena */
   size_t used;                /* bytes in blocks */
   size_t cap;                 /* of `used` */
