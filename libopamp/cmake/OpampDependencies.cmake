@@ -20,8 +20,11 @@ macro(opamp_need name module version package)
     ${package})
 endmacro()
 
-opamp_need(uv libuv 1.44 libuv1-dev)
 opamp_need(protobuf_c libprotobuf-c 1.4 libprotobuf-c-dev)
+if(OPAMP_CORE_ONLY)
+  return()
+endif()
+opamp_need(uv libuv 1.44 libuv1-dev)
 find_package(CURL)
 opamp_check(libcurl "${CURL_FOUND}" "${CURL_VERSION_STRING}" 7.88
   libcurl4-openssl-dev)
