@@ -6,161 +6,218 @@
 #include "opamp/status.h"
 #include "opamp/types.h"
 
+/** @file
+ * Everything the library has to say reaches the application as an event, log
+ * records included. Events are taken from a loop (loop.h) or handed to the
+ * callbacks of a client (client.h), never under a lock.
+ *
+ * Some events are **questions**: they are answered with opamp_event_accept(),
+ * opamp_event_reject() or opamp_event_defer(), from any thread, until their
+ * deadline. A question whose event is freed without an answer is deferred; at
+ * its deadline (option OFFER_DEADLINE) the server is told FAILED "not answered".
+ *
+ * What an event lends (texts, bytes, messages) lives until opamp_event_free();
+ * in a callback, until it returns.
+ *
+ * Every CONNECTING is followed by exactly one CONNECTED or CONNECT_FAILED (or by
+ * STOPPED), every CONNECTED by one DISCONNECTED or STOPPED. At most one event of
+ * a kind waits for each client, the newer replacing the older, where only the
+ * newest counts. */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Everything the library has to say reaches the application as an event, log
- * records included. Events are taken from a loop (loop.h) or handed to the
- * callbacks of a client (client.h), never under a lock.
- *
- * Some events are questions: they are answered with opamp_event_accept,
- * _reject or _defer, from any thread, until their deadline. A question whose
- * event is freed without an answer is deferred; at its deadline (option
- * OFFER_DEADLINE) the server is told FAILED "not answered".
- *
- * What an event lends (texts, bytes, messages) lives until opamp_event_free;
- * in a callback, until it returns. */
-
-/* The kinds, and what each carries. Every CONNECTING is followed by exactly
- * one CONNECTED or CONNECT_FAILED (or by STOPPED), every CONNECTED by one
- * DISCONNECTED or STOPPED. "text" is always a sentence for people. */
+/** The kinds, and what each carries: opamp_event_text() is always a sentence for
+ * people, names in capitals are numbers (OPAMP_NUM_…). */
 enum {
-  /* An attempt begins. text: the URL. ATTEMPT: counted from 1. */
+  /** An attempt begins. text: the URL. ATTEMPT: counted from 1. */
   OPAMP_EVENT_CONNECTING = 1,
-  /* Connected; over HTTP, the first answer. text: the URL. */
+  /** Connected; over HTTP, the first answer. text: the URL. */
   OPAMP_EVENT_CONNECTED = 2,
-  /* status, text, HTTP_STATUS (0 none), RETRY_IN_MS. Over HTTP the text ends
+  /** status, text, HTTP_STATUS (0 none), RETRY_IN_MS. Over HTTP the text ends
    * with the start of the response's body. */
   OPAMP_EVENT_CONNECT_FAILED = 3,
-  /* status, text, CLOSE_CODE (0 none), HTTP_STATUS, RETRY_IN_MS. */
+  /** status, text, CLOSE_CODE (0 none), HTTP_STATUS, RETRY_IN_MS. */
   OPAMP_EVENT_DISCONNECTED = 4,
-  /* The client has stopped; nothing is sent any more. text: the reason.
+  /** The client has stopped; nothing is sent any more. text: the reason.
    * DISCONNECT_SENT: whether AgentDisconnect went out. */
   OPAMP_EVENT_STOPPED = 5,
-  /* With option TRACE_MESSAGES. SEQUENCE_NUM, SIZE in bytes, FIELDS: bit n is
+  /** With option TRACE_MESSAGES. SEQUENCE_NUM, SIZE in bytes, FIELDS: bit n is
    * set when field n of AgentToServer is present. */
   OPAMP_EVENT_MESSAGE_SENT = 6,
-  /* With option TRACE_MESSAGES. SIZE, FIELDS (of ServerToAgent). msg: it. */
+  /** With option TRACE_MESSAGES. SIZE, FIELDS (of ServerToAgent). msg: it. */
   OPAMP_EVENT_MESSAGE_RECEIVED = 7,
-  /* Everything set so far has been delivered. SEQUENCE_NUM: the last one. */
+  /** Everything set so far has been delivered. SEQUENCE_NUM: the last one. */
   OPAMP_EVENT_DELIVERED = 8,
 
-  /* QUESTION. msg: AgentRemoteConfig. bytes: its hash. RESTORED: from the
+  /** QUESTION. msg: AgentRemoteConfig. bytes: its hash. RESTORED: from the
    * store, at start. Accepting reports APPLIED, rejecting FAILED. */
   OPAMP_EVENT_REMOTE_CONFIG = 9,
-  /* What the server will be told of a configuration. bytes: the hash, STATE:
+  /** What the server will be told of a configuration. bytes: the hash, STATE:
    * OPAMP_REMOTE_CONFIG_STATUSES_…, text: the error. */
   OPAMP_EVENT_REMOTE_CONFIG_STATUS = 10,
-  /* QUESTION. msg: ConnectionSettingsOffers, only the parts whose capability
+  /** QUESTION. msg: ConnectionSettingsOffers, only the parts whose capability
    * is on. bytes: its hash. */
   OPAMP_EVENT_CONNECTION_SETTINGS = 11,
-  /* As REMOTE_CONFIG_STATUS, for connection settings. */
+  /** As REMOTE_CONFIG_STATUS, for connection settings. */
   OPAMP_EVENT_CONNECTION_SETTINGS_STATUS = 12,
-  /* msg: PackagesAvailable. bytes: all_packages_hash. The statuses are the
-   * application's to report (opamp_client_set_package_statuses). */
+  /** msg: PackagesAvailable. bytes: all_packages_hash. The statuses are the
+   * application's to report (opamp_client_set_package_statuses()). */
   OPAMP_EVENT_PACKAGES = 13,
-  /* A command. STATE: OPAMP_COMMAND_TYPE_…. */
+  /** A command. STATE: OPAMP_COMMAND_TYPE_…. */
   OPAMP_EVENT_COMMAND = 14,
-  /* msg: CustomMessage, of a capability that was declared. */
+  /** msg: CustomMessage, of a capability that was declared. */
   OPAMP_EVENT_CUSTOM_MESSAGE = 15,
-  /* The server gave the agent a new instance uid. bytes: the new one,
+  /** The server gave the agent a new instance uid. bytes: the new one,
    * previous: the old one. */
   OPAMP_EVENT_IDENTITY = 16,
-  /* error_response. msg: ServerErrorResponse, text: its error_message,
+  /** error_response. msg: ServerErrorResponse, text: its error_message,
    * RETRY_IN_MS (-1 none). */
   OPAMP_EVENT_SERVER_ERROR = 17,
 
-  /* QUESTION without a deadline: opamp_client_set_headers is its answer. The
-   * server said 401 or 403 (HTTP_STATUS). */
+  /** The server said 401 or 403 (HTTP_STATUS): opamp_client_set_headers() is
+   * the answer. There is no deadline. */
   OPAMP_EVENT_CREDENTIALS_WANTED = 18,
-  /* A configuration was applied; report what is in effect now with
-   * opamp_client_set_effective_config. Not sent at the start: report the first
-   * one before opamp_client_start. */
+  /** A configuration was applied; report what is in effect now with
+   * opamp_client_set_effective_config(). Not sent at the start: report the
+   * first one before opamp_client_start(). */
   OPAMP_EVENT_EFFECTIVE_CONFIG_WANTED = 19,
 
-  /* State the server refuses; it is left out until it changes. FIELDS: bits of
+  /** State the server refuses; it is left out until it changes. FIELDS: bits of
    * AgentToServer's fields, text: why. */
   OPAMP_EVENT_PARKED = 20,
-  /* A message that could not be processed. status, text. */
+  /** A message that could not be processed. status, text. */
   OPAMP_EVENT_BAD_MESSAGE = 21,
-  /* The heartbeat interval changed. INTERVAL_MS. */
+  /** The heartbeat interval changed. INTERVAL_MS. */
   OPAMP_EVENT_HEARTBEAT_INTERVAL = 22,
-  /* Connections end right after they begin: perhaps another agent has the same
+  /** Connections end right after they begin: perhaps another agent has the same
    * instance uid. text. */
   OPAMP_EVENT_DUPLICATE_SUSPECTED = 23,
-  /* A queue was full. text: what was dropped. COUNT. */
+  /** A queue was full. text: what was dropped. COUNT. */
   OPAMP_EVENT_DROPPED = 24,
-  /* A log record. LEVEL: OPAMP_LOG_…, text. */
+  /** A log record. LEVEL: OPAMP_LOG_…, text. */
   OPAMP_EVENT_LOG = 25,
 
-  /* With option OWN_TRANSPORT; transport.h says what answers them. All carry
-   * CONNECTION. Make a connection. text: the URL. */
+  /** With option OWN_TRANSPORT; transport.h says what answers these four, which
+   * all carry CONNECTION. Make a connection. text: the URL. */
   OPAMP_EVENT_TRANSPORT_OPEN = 26,
-  /* Send a message. bytes: it; over http also text: the URL. */
+  /** Send a message. bytes: it; over http also text: the URL. */
   OPAMP_EVENT_TRANSPORT_SEND = 27,
+  /** See whether the server is there. */
   OPAMP_EVENT_TRANSPORT_PING = 28,
-  /* CLOSE_CODE: end it in good order; 0: at once. */
+  /** CLOSE_CODE: end it in good order; 0: at once. */
   OPAMP_EVENT_TRANSPORT_CLOSE = 29
 };
 
-/* The numbers an event may carry. */
+/** The numbers an event may carry. */
 enum {
-  OPAMP_NUM_ATTEMPT = 1,
-  OPAMP_NUM_HTTP_STATUS = 2,
-  OPAMP_NUM_CLOSE_CODE = 3,
-  OPAMP_NUM_RETRY_IN_MS = 4,
-  OPAMP_NUM_SEQUENCE_NUM = 5,
-  OPAMP_NUM_SIZE = 6,
-  OPAMP_NUM_FIELDS = 7,
-  OPAMP_NUM_STATE = 8,
-  OPAMP_NUM_RESTORED = 9,
-  OPAMP_NUM_DISCONNECT_SENT = 10,
-  OPAMP_NUM_INTERVAL_MS = 11,
-  OPAMP_NUM_COUNT = 12,
-  OPAMP_NUM_LEVEL = 13,
-  OPAMP_NUM_CONNECTION = 14
+  OPAMP_NUM_ATTEMPT = 1,          /**< counted from 1 */
+  OPAMP_NUM_HTTP_STATUS = 2,      /**< 0: none */
+  OPAMP_NUM_CLOSE_CODE = 3,       /**< of WebSocket; 0: none */
+  OPAMP_NUM_RETRY_IN_MS = 4,      /**< until the next attempt; -1: none */
+  OPAMP_NUM_SEQUENCE_NUM = 5,     /**< of a message */
+  OPAMP_NUM_SIZE = 6,             /**< in bytes */
+  OPAMP_NUM_FIELDS = 7,           /**< bit n stands for field n */
+  OPAMP_NUM_STATE = 8,            /**< an enumerator of fields.h */
+  OPAMP_NUM_RESTORED = 9,         /**< 1: from the store */
+  OPAMP_NUM_DISCONNECT_SENT = 10, /**< 1: AgentDisconnect went out */
+  OPAMP_NUM_INTERVAL_MS = 11,     /**< of heartbeats */
+  OPAMP_NUM_COUNT = 12,           /**< how many */
+  OPAMP_NUM_LEVEL = 13,           /**< OPAMP_LOG_… */
+  OPAMP_NUM_CONNECTION = 14       /**< transport.h */
 };
 
-/* --- reading: any thread, one at a time ----------------------------------- */
+/** @name Reading
+ * What an event does not carry is zero, empty or NULL, and all of it for a bad
+ * handle.
+ * @{ */
 
-/* The OPAMP_EVENT_… kind, and its name ("remote_config"). A name is static;
- * NULL for no such kind. */
+/** Its OPAMP_EVENT_… kind.
+ * @threads any, one at a time; callbacks too */
 OPAMP_API int opamp_event_kind(const opamp_event *e);
+
+/** The name of a kind, "remote_config"; NULL for none. Static storage.
+ * @threads any; callbacks too */
 OPAMP_API const char *opamp_event_kind_name(int kind);
 
-/* Whose event it is, borrowed, and the pointer that client was given with
- * opamp_client_set_user_data; NULL once it was freed. */
+/** Whose event it is, borrowed; NULL once that client was freed.
+ * @threads any, one at a time; callbacks too */
 OPAMP_API opamp_client *opamp_event_client(const opamp_event *e);
+
+/** The pointer that client was given with opamp_client_set_user_data(); NULL
+ * once it was freed.
+ * @threads any, one at a time; callbacks too */
 OPAMP_API void *opamp_event_user_data(const opamp_event *e);
 
-/* What it carries; zero, empty or NULL when it does not. */
+/** The status it carries.
+ * @return it, OPAMP_OK when it carries none
+ * @threads any, one at a time; callbacks too */
 OPAMP_API opamp_status opamp_event_status(const opamp_event *e);
+
+/** Its text, borrowed.
+ * @threads any, one at a time; callbacks too */
 OPAMP_API opamp_str opamp_event_text(const opamp_event *e);
+
+/** Its bytes, borrowed.
+ * @threads any, one at a time; callbacks too */
 OPAMP_API opamp_bytes opamp_event_bytes(const opamp_event *e);
+
+/** What was there before those bytes, borrowed (IDENTITY).
+ * @threads any, one at a time; callbacks too */
 OPAMP_API opamp_bytes opamp_event_previous(const opamp_event *e);
+
+/** Its message, borrowed; opamp_msg_dup() keeps one.
+ * @threads any, one at a time; callbacks too */
 OPAMP_API const opamp_msg *opamp_event_msg(const opamp_event *e);
+
+/** One of its numbers, OPAMP_NUM_….
+ * @threads any, one at a time; callbacks too */
 OPAMP_API int64_t opamp_event_number(const opamp_event *e, int num);
 
-/* --- answering: any thread ------------------------------------------------ */
+/** @}
+ * @name Answering
+ * An answer that comes after the deadline, or after a newer offer, has no
+ * effect. The event is still to be freed.
+ * @{ */
 
-/* Answers a question; the event is still to be freed. OPAMP_ERR_TYPE: this
- * event is none. OPAMP_ERR_STATE: it was answered before, or its client is
- * gone. OPAMP_ERR_NOMEM: it was not answered. An answer that comes after the
- * deadline, or after a newer offer, has no effect. */
+/** Answers a question: the offer is in effect.
+ * @retval OPAMP_ERR_TYPE     this event is no question
+ * @retval OPAMP_ERR_STATE    it was answered before, or its client is gone
+ * @retval OPAMP_ERR_NOMEM    it was not answered
+ * @retval OPAMP_ERR_INVALID  a bad handle
+ * @retval OPAMP_ERR_FORKED
+ * @threads any; callbacks too */
 OPAMP_API opamp_status opamp_event_accept(opamp_event *e);
 
-/* `text` tells the server what is wrong; copied, NULL for none. OPAMP_ERR_UTF8
- * when it is not UTF-8: then it was not answered. */
+/** Answers a question: the offer cannot be used. `text` tells the server what
+ * is wrong, in UTF-8; copied, NULL for none.
+ * @retval OPAMP_ERR_UTF8     `text` is not UTF-8: it was not answered
+ * @retval OPAMP_ERR_TYPE     this event is no question
+ * @retval OPAMP_ERR_STATE    it was answered before, or its client is gone
+ * @retval OPAMP_ERR_NOMEM    it was not answered
+ * @retval OPAMP_ERR_INVALID  a bad handle
+ * @retval OPAMP_ERR_FORKED
+ * @threads any; callbacks too */
 OPAMP_API opamp_status opamp_event_reject(opamp_event *e, const char *text);
 
-/* The answer will come later, with opamp_client_set_remote_config_status or
- * opamp_client_set_connection_settings_status. The server is told APPLYING. */
+/** The answer will come later, with opamp_client_set_remote_config_status() or
+ * opamp_client_set_connection_settings_status(). The server is told APPLYING.
+ * @retval OPAMP_ERR_TYPE     this event is no question
+ * @retval OPAMP_ERR_STATE    it was answered before, or its client is gone
+ * @retval OPAMP_ERR_NOMEM    it was not answered
+ * @retval OPAMP_ERR_INVALID  a bad handle
+ * @retval OPAMP_ERR_FORKED
+ * @threads any; callbacks too */
 OPAMP_API opamp_status opamp_event_defer(opamp_event *e);
 
-/* Frees an event taken with opamp_loop_next_event or _wait_event. NULL is
- * fine. Not for the event of a callback, which the dispatcher frees. */
+/** Frees an event taken with opamp_loop_next_event() or
+ * opamp_loop_wait_event(). NULL is fine. For the event of a callback it does
+ * nothing: that is freed when the callback returns.
+ * @threads any; callbacks too; in a forked child, too */
 OPAMP_API void opamp_event_free(opamp_event *e);
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -3,448 +3,496 @@
 #ifndef OPAMP_FIELDS_H
 #define OPAMP_FIELDS_H
 
-/* The types of messages. */
+/** @file
+ * Numbers of the protocol: message types, fields with the kind of their
+ * values (opamp_msg_u64() reads a u64 and an enumeration, opamp_msg_sub()
+ * a message, and so on), and enumerations. */
+
+/** The types of messages. */
 enum {
-  OPAMP_MSG_AGENT_TO_SERVER = 1,
-  OPAMP_MSG_SERVER_TO_AGENT = 2,
-  OPAMP_MSG_AGENT_DISCONNECT = 3,
-  OPAMP_MSG_CONNECTION_SETTINGS_REQUEST = 4,
+  OPAMP_MSG_AGENT_TO_SERVER = 1, /**< AgentToServer */
+  OPAMP_MSG_SERVER_TO_AGENT = 2, /**< ServerToAgent */
+  OPAMP_MSG_AGENT_DISCONNECT = 3, /**< AgentDisconnect */
+  OPAMP_MSG_CONNECTION_SETTINGS_REQUEST = 4, /**< ConnectionSettingsRequest */
+  /** OpAMPConnectionSettingsRequest */
   OPAMP_MSG_OPAMP_CONNECTION_SETTINGS_REQUEST = 5,
-  OPAMP_MSG_CERTIFICATE_REQUEST = 6,
-  OPAMP_MSG_AVAILABLE_COMPONENTS = 7,
-  OPAMP_MSG_COMPONENT_DETAILS = 8,
-  OPAMP_MSG_OPAMP_CONNECTION_SETTINGS = 9,
+  OPAMP_MSG_CERTIFICATE_REQUEST = 6, /**< CertificateRequest */
+  OPAMP_MSG_AVAILABLE_COMPONENTS = 7, /**< AvailableComponents */
+  OPAMP_MSG_COMPONENT_DETAILS = 8, /**< ComponentDetails */
+  OPAMP_MSG_OPAMP_CONNECTION_SETTINGS = 9, /**< OpAMPConnectionSettings */
+  /** TelemetryConnectionSettings */
   OPAMP_MSG_TELEMETRY_CONNECTION_SETTINGS = 10,
-  OPAMP_MSG_OTHER_CONNECTION_SETTINGS = 11,
-  OPAMP_MSG_TLS_CONNECTION_SETTINGS = 12,
-  OPAMP_MSG_PROXY_CONNECTION_SETTINGS = 13,
-  OPAMP_MSG_HEADERS = 14,
-  OPAMP_MSG_HEADER = 15,
-  OPAMP_MSG_TLS_CERTIFICATE = 16,
-  OPAMP_MSG_CONNECTION_SETTINGS_OFFERS = 17,
-  OPAMP_MSG_PACKAGES_AVAILABLE = 18,
-  OPAMP_MSG_PACKAGE_AVAILABLE = 19,
-  OPAMP_MSG_DOWNLOADABLE_FILE = 20,
-  OPAMP_MSG_SERVER_ERROR_RESPONSE = 21,
-  OPAMP_MSG_RETRY_INFO = 22,
-  OPAMP_MSG_SERVER_TO_AGENT_COMMAND = 23,
-  OPAMP_MSG_AGENT_DESCRIPTION = 24,
-  OPAMP_MSG_COMPONENT_HEALTH = 25,
-  OPAMP_MSG_EFFECTIVE_CONFIG = 26,
-  OPAMP_MSG_REMOTE_CONFIG_STATUS = 27,
-  OPAMP_MSG_CONNECTION_SETTINGS_STATUS = 28,
-  OPAMP_MSG_PACKAGE_STATUSES = 29,
-  OPAMP_MSG_PACKAGE_STATUS = 30,
-  OPAMP_MSG_PACKAGE_DOWNLOAD_DETAILS = 31,
-  OPAMP_MSG_AGENT_IDENTIFICATION = 32,
-  OPAMP_MSG_AGENT_REMOTE_CONFIG = 33,
-  OPAMP_MSG_AGENT_CONFIG_MAP = 34,
-  OPAMP_MSG_AGENT_CONFIG_OBJECT = 35,
-  OPAMP_MSG_CUSTOM_CAPABILITIES = 36,
-  OPAMP_MSG_CUSTOM_MESSAGE = 37,
-  OPAMP_MSG_ANY_VALUE = 38,
-  OPAMP_MSG_ARRAY_VALUE = 39,
-  OPAMP_MSG_KEY_VALUE_LIST = 40,
-  OPAMP_MSG_KEY_VALUE = 41
+  OPAMP_MSG_OTHER_CONNECTION_SETTINGS = 11, /**< OtherConnectionSettings */
+  OPAMP_MSG_TLS_CONNECTION_SETTINGS = 12, /**< TLSConnectionSettings */
+  OPAMP_MSG_PROXY_CONNECTION_SETTINGS = 13, /**< ProxyConnectionSettings */
+  OPAMP_MSG_HEADERS = 14, /**< Headers */
+  OPAMP_MSG_HEADER = 15, /**< Header */
+  OPAMP_MSG_TLS_CERTIFICATE = 16, /**< TLSCertificate */
+  OPAMP_MSG_CONNECTION_SETTINGS_OFFERS = 17, /**< ConnectionSettingsOffers */
+  OPAMP_MSG_PACKAGES_AVAILABLE = 18, /**< PackagesAvailable */
+  OPAMP_MSG_PACKAGE_AVAILABLE = 19, /**< PackageAvailable */
+  OPAMP_MSG_DOWNLOADABLE_FILE = 20, /**< DownloadableFile */
+  OPAMP_MSG_SERVER_ERROR_RESPONSE = 21, /**< ServerErrorResponse */
+  OPAMP_MSG_RETRY_INFO = 22, /**< RetryInfo */
+  OPAMP_MSG_SERVER_TO_AGENT_COMMAND = 23, /**< ServerToAgentCommand */
+  OPAMP_MSG_AGENT_DESCRIPTION = 24, /**< AgentDescription */
+  OPAMP_MSG_COMPONENT_HEALTH = 25, /**< ComponentHealth */
+  OPAMP_MSG_EFFECTIVE_CONFIG = 26, /**< EffectiveConfig */
+  OPAMP_MSG_REMOTE_CONFIG_STATUS = 27, /**< RemoteConfigStatus */
+  OPAMP_MSG_CONNECTION_SETTINGS_STATUS = 28, /**< ConnectionSettingsStatus */
+  OPAMP_MSG_PACKAGE_STATUSES = 29, /**< PackageStatuses */
+  OPAMP_MSG_PACKAGE_STATUS = 30, /**< PackageStatus */
+  OPAMP_MSG_PACKAGE_DOWNLOAD_DETAILS = 31, /**< PackageDownloadDetails */
+  OPAMP_MSG_AGENT_IDENTIFICATION = 32, /**< AgentIdentification */
+  OPAMP_MSG_AGENT_REMOTE_CONFIG = 33, /**< AgentRemoteConfig */
+  OPAMP_MSG_AGENT_CONFIG_MAP = 34, /**< AgentConfigMap */
+  OPAMP_MSG_AGENT_CONFIG_OBJECT = 35, /**< AgentConfigObject */
+  OPAMP_MSG_CUSTOM_CAPABILITIES = 36, /**< CustomCapabilities */
+  OPAMP_MSG_CUSTOM_MESSAGE = 37, /**< CustomMessage */
+  OPAMP_MSG_ANY_VALUE = 38, /**< AnyValue */
+  OPAMP_MSG_ARRAY_VALUE = 39, /**< ArrayValue */
+  OPAMP_MSG_KEY_VALUE_LIST = 40, /**< KeyValueList */
+  OPAMP_MSG_KEY_VALUE = 41 /**< KeyValue */
 };
 
-/* The fields of each message, with the kind of their values:
- * opamp_msg_u64 reads a u64 and an enumeration, opamp_msg_sub a message,
- * and so on. */
-
-/* AgentToServer */
+/** Fields of AgentToServer. */
 enum {
-  OPAMP_AGENT_TO_SERVER_INSTANCE_UID = 1, /* bytes */
-  OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM = 2, /* u64 */
-  OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION = 3, /* AgentDescription */
-  OPAMP_AGENT_TO_SERVER_CAPABILITIES = 4, /* u64 */
-  OPAMP_AGENT_TO_SERVER_HEALTH = 5, /* ComponentHealth */
-  OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG = 6, /* EffectiveConfig */
-  OPAMP_AGENT_TO_SERVER_REMOTE_CONFIG_STATUS = 7, /* RemoteConfigStatus */
-  OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES = 8, /* PackageStatuses */
-  OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT = 9, /* AgentDisconnect */
-  OPAMP_AGENT_TO_SERVER_FLAGS = 10, /* u64 */
-  /* ConnectionSettingsRequest */
+  OPAMP_AGENT_TO_SERVER_INSTANCE_UID = 1, /**< bytes */
+  OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM = 2, /**< u64 */
+  OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION = 3, /**< AgentDescription */
+  OPAMP_AGENT_TO_SERVER_CAPABILITIES = 4, /**< u64 */
+  OPAMP_AGENT_TO_SERVER_HEALTH = 5, /**< ComponentHealth */
+  OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG = 6, /**< EffectiveConfig */
+  OPAMP_AGENT_TO_SERVER_REMOTE_CONFIG_STATUS = 7, /**< RemoteConfigStatus */
+  OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES = 8, /**< PackageStatuses */
+  OPAMP_AGENT_TO_SERVER_AGENT_DISCONNECT = 9, /**< AgentDisconnect */
+  OPAMP_AGENT_TO_SERVER_FLAGS = 10, /**< u64 */
+  /** ConnectionSettingsRequest */
   OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_REQUEST = 11,
-  OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES = 12, /* CustomCapabilities */
-  OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE = 13, /* CustomMessage */
-  OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS = 14, /* AvailableComponents */
-  /* ConnectionSettingsStatus */
+  OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES = 12, /**< CustomCapabilities */
+  OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE = 13, /**< CustomMessage */
+  OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS = 14, /**< AvailableComponents */
+  /** ConnectionSettingsStatus */
   OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS = 15
 };
 
-/* ServerToAgent */
+/** Fields of ServerToAgent. */
 enum {
-  OPAMP_SERVER_TO_AGENT_INSTANCE_UID = 1, /* bytes */
-  OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE = 2, /* ServerErrorResponse */
-  OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG = 3, /* AgentRemoteConfig */
-  OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS = 4, /* ConnectionSettingsOffers */
-  OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE = 5, /* PackagesAvailable */
-  OPAMP_SERVER_TO_AGENT_FLAGS = 6, /* u64 */
-  OPAMP_SERVER_TO_AGENT_CAPABILITIES = 7, /* u64 */
-  OPAMP_SERVER_TO_AGENT_AGENT_IDENTIFICATION = 8, /* AgentIdentification */
-  OPAMP_SERVER_TO_AGENT_COMMAND = 9, /* ServerToAgentCommand */
-  OPAMP_SERVER_TO_AGENT_CUSTOM_CAPABILITIES = 10, /* CustomCapabilities */
-  OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE = 11 /* CustomMessage */
+  OPAMP_SERVER_TO_AGENT_INSTANCE_UID = 1, /**< bytes */
+  OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE = 2, /**< ServerErrorResponse */
+  OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG = 3, /**< AgentRemoteConfig */
+  /** ConnectionSettingsOffers */
+  OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS = 4,
+  OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE = 5, /**< PackagesAvailable */
+  OPAMP_SERVER_TO_AGENT_FLAGS = 6, /**< u64 */
+  OPAMP_SERVER_TO_AGENT_CAPABILITIES = 7, /**< u64 */
+  OPAMP_SERVER_TO_AGENT_AGENT_IDENTIFICATION = 8, /**< AgentIdentification */
+  OPAMP_SERVER_TO_AGENT_COMMAND = 9, /**< ServerToAgentCommand */
+  OPAMP_SERVER_TO_AGENT_CUSTOM_CAPABILITIES = 10, /**< CustomCapabilities */
+  OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE = 11 /**< CustomMessage */
 };
 
-/* ConnectionSettingsRequest */
+/** Fields of ConnectionSettingsRequest. */
 enum {
-  /* OpAMPConnectionSettingsRequest */
+  /** OpAMPConnectionSettingsRequest */
   OPAMP_CONNECTION_SETTINGS_REQUEST_OPAMP = 1
 };
 
-/* OpAMPConnectionSettingsRequest */
+/** Fields of OpAMPConnectionSettingsRequest. */
 enum {
-  /* CertificateRequest */
+  /** CertificateRequest */
   OPAMP_OPAMP_CONNECTION_SETTINGS_REQUEST_CERTIFICATE_REQUEST = 1
 };
 
-/* CertificateRequest */
+/** Fields of CertificateRequest. */
 enum {
-  OPAMP_CERTIFICATE_REQUEST_CSR = 1 /* bytes */
+  OPAMP_CERTIFICATE_REQUEST_CSR = 1 /**< bytes */
 };
 
-/* AvailableComponents */
+/** Fields of AvailableComponents. */
 enum {
-  OPAMP_AVAILABLE_COMPONENTS_COMPONENTS = 1, /* map of ComponentDetails */
-  OPAMP_AVAILABLE_COMPONENTS_HASH = 2 /* bytes */
+  OPAMP_AVAILABLE_COMPONENTS_COMPONENTS = 1, /**< map of ComponentDetails */
+  OPAMP_AVAILABLE_COMPONENTS_HASH = 2 /**< bytes */
 };
 
-/* ComponentDetails */
+/** Fields of ComponentDetails. */
 enum {
-  OPAMP_COMPONENT_DETAILS_METADATA = 1, /* list of KeyValue */
-  OPAMP_COMPONENT_DETAILS_SUB_COMPONENT_MAP = 2 /* map of ComponentDetails */
+  OPAMP_COMPONENT_DETAILS_METADATA = 1, /**< list of KeyValue */
+  OPAMP_COMPONENT_DETAILS_SUB_COMPONENT_MAP = 2 /**< map of ComponentDetails */
 };
 
-/* OpAMPConnectionSettings */
+/** Fields of OpAMPConnectionSettings. */
 enum {
-  OPAMP_OPAMP_CONNECTION_SETTINGS_DESTINATION_ENDPOINT = 1, /* str */
-  OPAMP_OPAMP_CONNECTION_SETTINGS_HEADERS = 2, /* Headers */
-  OPAMP_OPAMP_CONNECTION_SETTINGS_CERTIFICATE = 3, /* TLSCertificate */
-  OPAMP_OPAMP_CONNECTION_SETTINGS_HEARTBEAT_INTERVAL_SECONDS = 4, /* u64 */
-  OPAMP_OPAMP_CONNECTION_SETTINGS_TLS = 5, /* TLSConnectionSettings */
-  OPAMP_OPAMP_CONNECTION_SETTINGS_PROXY = 6 /* ProxyConnectionSettings */
+  OPAMP_OPAMP_CONNECTION_SETTINGS_DESTINATION_ENDPOINT = 1, /**< str */
+  OPAMP_OPAMP_CONNECTION_SETTINGS_HEADERS = 2, /**< Headers */
+  OPAMP_OPAMP_CONNECTION_SETTINGS_CERTIFICATE = 3, /**< TLSCertificate */
+  OPAMP_OPAMP_CONNECTION_SETTINGS_HEARTBEAT_INTERVAL_SECONDS = 4, /**< u64 */
+  OPAMP_OPAMP_CONNECTION_SETTINGS_TLS = 5, /**< TLSConnectionSettings */
+  OPAMP_OPAMP_CONNECTION_SETTINGS_PROXY = 6 /**< ProxyConnectionSettings */
 };
 
-/* TelemetryConnectionSettings */
+/** Fields of TelemetryConnectionSettings. */
 enum {
-  OPAMP_TELEMETRY_CONNECTION_SETTINGS_DESTINATION_ENDPOINT = 1, /* str */
-  OPAMP_TELEMETRY_CONNECTION_SETTINGS_HEADERS = 2, /* Headers */
-  OPAMP_TELEMETRY_CONNECTION_SETTINGS_CERTIFICATE = 3, /* TLSCertificate */
-  OPAMP_TELEMETRY_CONNECTION_SETTINGS_TLS = 4, /* TLSConnectionSettings */
-  OPAMP_TELEMETRY_CONNECTION_SETTINGS_PROXY = 5 /* ProxyConnectionSettings */
+  OPAMP_TELEMETRY_CONNECTION_SETTINGS_DESTINATION_ENDPOINT = 1, /**< str */
+  OPAMP_TELEMETRY_CONNECTION_SETTINGS_HEADERS = 2, /**< Headers */
+  OPAMP_TELEMETRY_CONNECTION_SETTINGS_CERTIFICATE = 3, /**< TLSCertificate */
+  OPAMP_TELEMETRY_CONNECTION_SETTINGS_TLS = 4, /**< TLSConnectionSettings */
+  OPAMP_TELEMETRY_CONNECTION_SETTINGS_PROXY = 5 /**< ProxyConnectionSettings */
 };
 
-/* OtherConnectionSettings */
+/** Fields of OtherConnectionSettings. */
 enum {
-  OPAMP_OTHER_CONNECTION_SETTINGS_DESTINATION_ENDPOINT = 1, /* str */
-  OPAMP_OTHER_CONNECTION_SETTINGS_HEADERS = 2, /* Headers */
-  OPAMP_OTHER_CONNECTION_SETTINGS_CERTIFICATE = 3, /* TLSCertificate */
-  OPAMP_OTHER_CONNECTION_SETTINGS_OTHER_SETTINGS = 4, /* map of str */
-  OPAMP_OTHER_CONNECTION_SETTINGS_TLS = 5, /* TLSConnectionSettings */
-  OPAMP_OTHER_CONNECTION_SETTINGS_PROXY = 6 /* ProxyConnectionSettings */
+  OPAMP_OTHER_CONNECTION_SETTINGS_DESTINATION_ENDPOINT = 1, /**< str */
+  OPAMP_OTHER_CONNECTION_SETTINGS_HEADERS = 2, /**< Headers */
+  OPAMP_OTHER_CONNECTION_SETTINGS_CERTIFICATE = 3, /**< TLSCertificate */
+  OPAMP_OTHER_CONNECTION_SETTINGS_OTHER_SETTINGS = 4, /**< map of str */
+  OPAMP_OTHER_CONNECTION_SETTINGS_TLS = 5, /**< TLSConnectionSettings */
+  OPAMP_OTHER_CONNECTION_SETTINGS_PROXY = 6 /**< ProxyConnectionSettings */
 };
 
-/* TLSConnectionSettings */
+/** Fields of TLSConnectionSettings. */
 enum {
-  OPAMP_TLS_CONNECTION_SETTINGS_CA_PEM_CONTENTS = 1, /* str */
-  OPAMP_TLS_CONNECTION_SETTINGS_INCLUDE_SYSTEM_CA_CERTS_POOL = 2, /* bool */
-  OPAMP_TLS_CONNECTION_SETTINGS_INSECURE_SKIP_VERIFY = 3, /* bool */
-  OPAMP_TLS_CONNECTION_SETTINGS_MIN_VERSION = 4, /* str */
-  OPAMP_TLS_CONNECTION_SETTINGS_MAX_VERSION = 5, /* str */
-  OPAMP_TLS_CONNECTION_SETTINGS_CIPHER_SUITES = 6 /* list of str */
+  OPAMP_TLS_CONNECTION_SETTINGS_CA_PEM_CONTENTS = 1, /**< str */
+  OPAMP_TLS_CONNECTION_SETTINGS_INCLUDE_SYSTEM_CA_CERTS_POOL = 2, /**< bool */
+  OPAMP_TLS_CONNECTION_SETTINGS_INSECURE_SKIP_VERIFY = 3, /**< bool */
+  OPAMP_TLS_CONNECTION_SETTINGS_MIN_VERSION = 4, /**< str */
+  OPAMP_TLS_CONNECTION_SETTINGS_MAX_VERSION = 5, /**< str */
+  OPAMP_TLS_CONNECTION_SETTINGS_CIPHER_SUITES = 6 /**< list of str */
 };
 
-/* ProxyConnectionSettings */
+/** Fields of ProxyConnectionSettings. */
 enum {
-  OPAMP_PROXY_CONNECTION_SETTINGS_URL = 1, /* str */
-  OPAMP_PROXY_CONNECTION_SETTINGS_CONNECT_HEADERS = 2 /* Headers */
+  OPAMP_PROXY_CONNECTION_SETTINGS_URL = 1, /**< str */
+  OPAMP_PROXY_CONNECTION_SETTINGS_CONNECT_HEADERS = 2 /**< Headers */
 };
 
-/* Headers */
+/** Fields of Headers. */
 enum {
-  OPAMP_HEADERS_HEADERS = 1 /* list of Header */
+  OPAMP_HEADERS_HEADERS = 1 /**< list of Header */
 };
 
-/* Header */
+/** Fields of Header. */
 enum {
-  OPAMP_HEADER_KEY = 1, /* str */
-  OPAMP_HEADER_VALUE = 2 /* str */
+  OPAMP_HEADER_KEY = 1, /**< str */
+  OPAMP_HEADER_VALUE = 2 /**< str */
 };
 
-/* TLSCertificate */
+/** Fields of TLSCertificate. */
 enum {
-  OPAMP_TLS_CERTIFICATE_CERT = 1, /* bytes */
-  OPAMP_TLS_CERTIFICATE_PRIVATE_KEY = 2, /* bytes */
-  OPAMP_TLS_CERTIFICATE_CA_CERT = 3 /* bytes */
+  OPAMP_TLS_CERTIFICATE_CERT = 1, /**< bytes */
+  OPAMP_TLS_CERTIFICATE_PRIVATE_KEY = 2, /**< bytes */
+  OPAMP_TLS_CERTIFICATE_CA_CERT = 3 /**< bytes */
 };
 
-/* ConnectionSettingsOffers */
+/** Fields of ConnectionSettingsOffers. */
 enum {
-  OPAMP_CONNECTION_SETTINGS_OFFERS_HASH = 1, /* bytes */
-  OPAMP_CONNECTION_SETTINGS_OFFERS_OPAMP = 2, /* OpAMPConnectionSettings */
-  /* TelemetryConnectionSettings */
+  OPAMP_CONNECTION_SETTINGS_OFFERS_HASH = 1, /**< bytes */
+  OPAMP_CONNECTION_SETTINGS_OFFERS_OPAMP = 2, /**< OpAMPConnectionSettings */
+  /** TelemetryConnectionSettings */
   OPAMP_CONNECTION_SETTINGS_OFFERS_OWN_METRICS = 3,
-  /* TelemetryConnectionSettings */
+  /** TelemetryConnectionSettings */
   OPAMP_CONNECTION_SETTINGS_OFFERS_OWN_TRACES = 4,
-  /* TelemetryConnectionSettings */
+  /** TelemetryConnectionSettings */
   OPAMP_CONNECTION_SETTINGS_OFFERS_OWN_LOGS = 5,
-  /* map of OtherConnectionSettings */
+  /** map of OtherConnectionSettings */
   OPAMP_CONNECTION_SETTINGS_OFFERS_OTHER_CONNECTIONS = 6
 };
 
-/* PackagesAvailable */
+/** Fields of PackagesAvailable. */
 enum {
-  OPAMP_PACKAGES_AVAILABLE_PACKAGES = 1, /* map of PackageAvailable */
-  OPAMP_PACKAGES_AVAILABLE_ALL_PACKAGES_HASH = 2 /* bytes */
+  OPAMP_PACKAGES_AVAILABLE_PACKAGES = 1, /**< map of PackageAvailable */
+  OPAMP_PACKAGES_AVAILABLE_ALL_PACKAGES_HASH = 2 /**< bytes */
 };
 
-/* PackageAvailable */
+/** Fields of PackageAvailable. */
 enum {
-  OPAMP_PACKAGE_AVAILABLE_TYPE = 1, /* PackageType */
-  OPAMP_PACKAGE_AVAILABLE_VERSION = 2, /* str */
-  OPAMP_PACKAGE_AVAILABLE_FILE = 3, /* DownloadableFile */
-  OPAMP_PACKAGE_AVAILABLE_HASH = 4 /* bytes */
+  OPAMP_PACKAGE_AVAILABLE_TYPE = 1, /**< PackageType */
+  OPAMP_PACKAGE_AVAILABLE_VERSION = 2, /**< str */
+  OPAMP_PACKAGE_AVAILABLE_FILE = 3, /**< DownloadableFile */
+  OPAMP_PACKAGE_AVAILABLE_HASH = 4 /**< bytes */
 };
 
-/* DownloadableFile */
+/** Fields of DownloadableFile. */
 enum {
-  OPAMP_DOWNLOADABLE_FILE_DOWNLOAD_URL = 1, /* str */
-  OPAMP_DOWNLOADABLE_FILE_CONTENT_HASH = 2, /* bytes */
-  OPAMP_DOWNLOADABLE_FILE_SIGNATURE = 3, /* bytes */
-  OPAMP_DOWNLOADABLE_FILE_HEADERS = 4 /* Headers */
+  OPAMP_DOWNLOADABLE_FILE_DOWNLOAD_URL = 1, /**< str */
+  OPAMP_DOWNLOADABLE_FILE_CONTENT_HASH = 2, /**< bytes */
+  OPAMP_DOWNLOADABLE_FILE_SIGNATURE = 3, /**< bytes */
+  OPAMP_DOWNLOADABLE_FILE_HEADERS = 4 /**< Headers */
 };
 
-/* ServerErrorResponse */
+/** Fields of ServerErrorResponse. */
 enum {
-  OPAMP_SERVER_ERROR_RESPONSE_TYPE = 1, /* ServerErrorResponseType */
-  OPAMP_SERVER_ERROR_RESPONSE_ERROR_MESSAGE = 2, /* str */
-  OPAMP_SERVER_ERROR_RESPONSE_RETRY_INFO = 3 /* RetryInfo, one of a group */
+  OPAMP_SERVER_ERROR_RESPONSE_TYPE = 1, /**< ServerErrorResponseType */
+  OPAMP_SERVER_ERROR_RESPONSE_ERROR_MESSAGE = 2, /**< str */
+  OPAMP_SERVER_ERROR_RESPONSE_RETRY_INFO = 3 /**< RetryInfo, one of a group */
 };
 
-/* RetryInfo */
+/** Fields of RetryInfo. */
 enum {
-  OPAMP_RETRY_INFO_RETRY_AFTER_NANOSECONDS = 1 /* u64 */
+  OPAMP_RETRY_INFO_RETRY_AFTER_NANOSECONDS = 1 /**< u64 */
 };
 
-/* ServerToAgentCommand */
+/** Fields of ServerToAgentCommand. */
 enum {
-  OPAMP_SERVER_TO_AGENT_COMMAND_TYPE = 1 /* CommandType */
+  OPAMP_SERVER_TO_AGENT_COMMAND_TYPE = 1 /**< CommandType */
 };
 
-/* AgentDescription */
+/** Fields of AgentDescription. */
 enum {
-  OPAMP_AGENT_DESCRIPTION_IDENTIFYING_ATTRIBUTES = 1, /* list of KeyValue */
-  OPAMP_AGENT_DESCRIPTION_NON_IDENTIFYING_ATTRIBUTES = 2 /* list of KeyValue */
+  OPAMP_AGENT_DESCRIPTION_IDENTIFYING_ATTRIBUTES = 1, /**< list of KeyValue */
+  /** list of KeyValue */
+  OPAMP_AGENT_DESCRIPTION_NON_IDENTIFYING_ATTRIBUTES = 2
 };
 
-/* ComponentHealth */
+/** Fields of ComponentHealth. */
 enum {
-  OPAMP_COMPONENT_HEALTH_HEALTHY = 1, /* bool */
-  OPAMP_COMPONENT_HEALTH_START_TIME_UNIX_NANO = 2, /* u64 */
-  OPAMP_COMPONENT_HEALTH_LAST_ERROR = 3, /* str */
-  OPAMP_COMPONENT_HEALTH_STATUS = 4, /* str */
-  OPAMP_COMPONENT_HEALTH_STATUS_TIME_UNIX_NANO = 5, /* u64 */
-  OPAMP_COMPONENT_HEALTH_COMPONENT_HEALTH_MAP = 6, /* map of ComponentHealth */
-  OPAMP_COMPONENT_HEALTH_ATTRIBUTES = 7 /* list of KeyValue */
+  OPAMP_COMPONENT_HEALTH_HEALTHY = 1, /**< bool */
+  OPAMP_COMPONENT_HEALTH_START_TIME_UNIX_NANO = 2, /**< u64 */
+  OPAMP_COMPONENT_HEALTH_LAST_ERROR = 3, /**< str */
+  OPAMP_COMPONENT_HEALTH_STATUS = 4, /**< str */
+  OPAMP_COMPONENT_HEALTH_STATUS_TIME_UNIX_NANO = 5, /**< u64 */
+  /** map of ComponentHealth */
+  OPAMP_COMPONENT_HEALTH_COMPONENT_HEALTH_MAP = 6,
+  OPAMP_COMPONENT_HEALTH_ATTRIBUTES = 7 /**< list of KeyValue */
 };
 
-/* EffectiveConfig */
+/** Fields of EffectiveConfig. */
 enum {
-  OPAMP_EFFECTIVE_CONFIG_CONFIG_MAP = 1 /* AgentConfigMap */
+  OPAMP_EFFECTIVE_CONFIG_CONFIG_MAP = 1 /**< AgentConfigMap */
 };
 
-/* RemoteConfigStatus */
+/** Fields of RemoteConfigStatus. */
 enum {
-  OPAMP_REMOTE_CONFIG_STATUS_LAST_REMOTE_CONFIG_HASH = 1, /* bytes */
-  OPAMP_REMOTE_CONFIG_STATUS_STATUS = 2, /* RemoteConfigStatuses */
-  OPAMP_REMOTE_CONFIG_STATUS_ERROR_MESSAGE = 3 /* str */
+  OPAMP_REMOTE_CONFIG_STATUS_LAST_REMOTE_CONFIG_HASH = 1, /**< bytes */
+  OPAMP_REMOTE_CONFIG_STATUS_STATUS = 2, /**< RemoteConfigStatuses */
+  OPAMP_REMOTE_CONFIG_STATUS_ERROR_MESSAGE = 3 /**< str */
 };
 
-/* ConnectionSettingsStatus */
+/** Fields of ConnectionSettingsStatus. */
 enum {
-  /* bytes */
+  /** bytes */
   OPAMP_CONNECTION_SETTINGS_STATUS_LAST_CONNECTION_SETTINGS_HASH = 1,
-  OPAMP_CONNECTION_SETTINGS_STATUS_STATUS = 2, /* ConnectionSettingsStatuses */
-  OPAMP_CONNECTION_SETTINGS_STATUS_ERROR_MESSAGE = 3 /* str */
+  /** ConnectionSettingsStatuses */
+  OPAMP_CONNECTION_SETTINGS_STATUS_STATUS = 2,
+  OPAMP_CONNECTION_SETTINGS_STATUS_ERROR_MESSAGE = 3 /**< str */
 };
 
-/* PackageStatuses */
+/** Fields of PackageStatuses. */
 enum {
-  OPAMP_PACKAGE_STATUSES_PACKAGES = 1, /* map of PackageStatus */
-  OPAMP_PACKAGE_STATUSES_SERVER_PROVIDED_ALL_PACKAGES_HASH = 2, /* bytes */
-  OPAMP_PACKAGE_STATUSES_ERROR_MESSAGE = 3 /* str */
+  OPAMP_PACKAGE_STATUSES_PACKAGES = 1, /**< map of PackageStatus */
+  OPAMP_PACKAGE_STATUSES_SERVER_PROVIDED_ALL_PACKAGES_HASH = 2, /**< bytes */
+  OPAMP_PACKAGE_STATUSES_ERROR_MESSAGE = 3 /**< str */
 };
 
-/* PackageStatus */
+/** Fields of PackageStatus. */
 enum {
-  OPAMP_PACKAGE_STATUS_NAME = 1, /* str */
-  OPAMP_PACKAGE_STATUS_AGENT_HAS_VERSION = 2, /* str */
-  OPAMP_PACKAGE_STATUS_AGENT_HAS_HASH = 3, /* bytes */
-  OPAMP_PACKAGE_STATUS_SERVER_OFFERED_VERSION = 4, /* str */
-  OPAMP_PACKAGE_STATUS_SERVER_OFFERED_HASH = 5, /* bytes */
-  OPAMP_PACKAGE_STATUS_STATUS = 6, /* PackageStatusEnum */
-  OPAMP_PACKAGE_STATUS_ERROR_MESSAGE = 7, /* str */
-  OPAMP_PACKAGE_STATUS_DOWNLOAD_DETAILS = 8 /* PackageDownloadDetails */
+  OPAMP_PACKAGE_STATUS_NAME = 1, /**< str */
+  OPAMP_PACKAGE_STATUS_AGENT_HAS_VERSION = 2, /**< str */
+  OPAMP_PACKAGE_STATUS_AGENT_HAS_HASH = 3, /**< bytes */
+  OPAMP_PACKAGE_STATUS_SERVER_OFFERED_VERSION = 4, /**< str */
+  OPAMP_PACKAGE_STATUS_SERVER_OFFERED_HASH = 5, /**< bytes */
+  OPAMP_PACKAGE_STATUS_STATUS = 6, /**< PackageStatusEnum */
+  OPAMP_PACKAGE_STATUS_ERROR_MESSAGE = 7, /**< str */
+  OPAMP_PACKAGE_STATUS_DOWNLOAD_DETAILS = 8 /**< PackageDownloadDetails */
 };
 
-/* PackageDownloadDetails */
+/** Fields of PackageDownloadDetails. */
 enum {
-  OPAMP_PACKAGE_DOWNLOAD_DETAILS_DOWNLOAD_PERCENT = 1, /* f64 */
-  OPAMP_PACKAGE_DOWNLOAD_DETAILS_DOWNLOAD_BYTES_PER_SECOND = 2 /* f64 */
+  OPAMP_PACKAGE_DOWNLOAD_DETAILS_DOWNLOAD_PERCENT = 1, /**< f64 */
+  OPAMP_PACKAGE_DOWNLOAD_DETAILS_DOWNLOAD_BYTES_PER_SECOND = 2 /**< f64 */
 };
 
-/* AgentIdentification */
+/** Fields of AgentIdentification. */
 enum {
-  OPAMP_AGENT_IDENTIFICATION_NEW_INSTANCE_UID = 1 /* bytes */
+  OPAMP_AGENT_IDENTIFICATION_NEW_INSTANCE_UID = 1 /**< bytes */
 };
 
-/* AgentRemoteConfig */
+/** Fields of AgentRemoteConfig. */
 enum {
-  OPAMP_AGENT_REMOTE_CONFIG_CONFIG = 1, /* AgentConfigMap */
-  OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH = 2 /* bytes */
+  OPAMP_AGENT_REMOTE_CONFIG_CONFIG = 1, /**< AgentConfigMap */
+  OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH = 2 /**< bytes */
 };
 
-/* AgentConfigMap */
+/** Fields of AgentConfigMap. */
 enum {
-  OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP = 1 /* map of AgentConfigObject */
+  OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP = 1 /**< map of AgentConfigObject */
 };
 
-/* AgentConfigObject */
+/** Fields of AgentConfigObject. */
 enum {
-  OPAMP_AGENT_CONFIG_OBJECT_BODY = 1, /* bytes */
-  OPAMP_AGENT_CONFIG_OBJECT_CONTENT_TYPE = 2, /* str */
-  OPAMP_AGENT_CONFIG_OBJECT_ROLE = 3 /* str */
+  OPAMP_AGENT_CONFIG_OBJECT_BODY = 1, /**< bytes */
+  OPAMP_AGENT_CONFIG_OBJECT_CONTENT_TYPE = 2, /**< str */
+  OPAMP_AGENT_CONFIG_OBJECT_ROLE = 3 /**< str */
 };
 
-/* CustomCapabilities */
+/** Fields of CustomCapabilities. */
 enum {
-  OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES = 1 /* list of str */
+  OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES = 1 /**< list of str */
 };
 
-/* CustomMessage */
+/** Fields of CustomMessage. */
 enum {
-  OPAMP_CUSTOM_MESSAGE_CAPABILITY = 1, /* str */
-  OPAMP_CUSTOM_MESSAGE_TYPE = 2, /* str */
-  OPAMP_CUSTOM_MESSAGE_DATA = 3 /* bytes */
+  OPAMP_CUSTOM_MESSAGE_CAPABILITY = 1, /**< str */
+  OPAMP_CUSTOM_MESSAGE_TYPE = 2, /**< str */
+  OPAMP_CUSTOM_MESSAGE_DATA = 3 /**< bytes */
 };
 
-/* AnyValue */
+/** Fields of AnyValue. */
 enum {
-  OPAMP_ANY_VALUE_STRING_VALUE = 1, /* str, one of a group */
-  OPAMP_ANY_VALUE_BOOL_VALUE = 2, /* bool, one of a group */
-  OPAMP_ANY_VALUE_INT_VALUE = 3, /* i64, one of a group */
-  OPAMP_ANY_VALUE_DOUBLE_VALUE = 4, /* f64, one of a group */
-  OPAMP_ANY_VALUE_ARRAY_VALUE = 5, /* ArrayValue, one of a group */
-  OPAMP_ANY_VALUE_KVLIST_VALUE = 6, /* KeyValueList, one of a group */
-  OPAMP_ANY_VALUE_BYTES_VALUE = 7 /* bytes, one of a group */
+  OPAMP_ANY_VALUE_STRING_VALUE = 1, /**< str, one of a group */
+  OPAMP_ANY_VALUE_BOOL_VALUE = 2, /**< bool, one of a group */
+  OPAMP_ANY_VALUE_INT_VALUE = 3, /**< i64, one of a group */
+  OPAMP_ANY_VALUE_DOUBLE_VALUE = 4, /**< f64, one of a group */
+  OPAMP_ANY_VALUE_ARRAY_VALUE = 5, /**< ArrayValue, one of a group */
+  OPAMP_ANY_VALUE_KVLIST_VALUE = 6, /**< KeyValueList, one of a group */
+  OPAMP_ANY_VALUE_BYTES_VALUE = 7 /**< bytes, one of a group */
 };
 
-/* ArrayValue */
+/** Fields of ArrayValue. */
 enum {
-  OPAMP_ARRAY_VALUE_VALUES = 1 /* list of AnyValue */
+  OPAMP_ARRAY_VALUE_VALUES = 1 /**< list of AnyValue */
 };
 
-/* KeyValueList */
+/** Fields of KeyValueList. */
 enum {
-  OPAMP_KEY_VALUE_LIST_VALUES = 1 /* list of KeyValue */
+  OPAMP_KEY_VALUE_LIST_VALUES = 1 /**< list of KeyValue */
 };
 
-/* KeyValue */
+/** Fields of KeyValue. */
 enum {
-  OPAMP_KEY_VALUE_KEY = 1, /* str */
-  OPAMP_KEY_VALUE_VALUE = 2 /* AnyValue */
+  OPAMP_KEY_VALUE_KEY = 1, /**< str */
+  OPAMP_KEY_VALUE_VALUE = 2 /**< AnyValue */
 };
 
-/* The enumerations. */
-
-/* AgentToServerFlags, as bits */
+/** Values of AgentToServerFlags, as bits. */
 enum {
+  /** AgentToServerFlags_Unspecified */
   OPAMP_AGENT_TO_SERVER_FLAGS_UNSPECIFIED = 0x0,
+  /** AgentToServerFlags_RequestInstanceUid */
   OPAMP_AGENT_TO_SERVER_FLAGS_REQUEST_INSTANCE_UID = 0x1
 };
 
-/* ServerToAgentFlags, as bits */
+/** Values of ServerToAgentFlags, as bits. */
 enum {
+  /** ServerToAgentFlags_Unspecified */
   OPAMP_SERVER_TO_AGENT_FLAGS_UNSPECIFIED = 0x0,
+  /** ServerToAgentFlags_ReportFullState */
   OPAMP_SERVER_TO_AGENT_FLAGS_REPORT_FULL_STATE = 0x1,
+  /** ServerToAgentFlags_ReportAvailableComponents */
   OPAMP_SERVER_TO_AGENT_FLAGS_REPORT_AVAILABLE_COMPONENTS = 0x2
 };
 
-/* ServerCapabilities, as bits */
+/** Values of ServerCapabilities, as bits. */
 enum {
+  /** ServerCapabilities_Unspecified */
   OPAMP_SERVER_CAPABILITIES_UNSPECIFIED = 0x0,
+  /** ServerCapabilities_AcceptsStatus */
   OPAMP_SERVER_CAPABILITIES_ACCEPTS_STATUS = 0x1,
+  /** ServerCapabilities_OffersRemoteConfig */
   OPAMP_SERVER_CAPABILITIES_OFFERS_REMOTE_CONFIG = 0x2,
+  /** ServerCapabilities_AcceptsEffectiveConfig */
   OPAMP_SERVER_CAPABILITIES_ACCEPTS_EFFECTIVE_CONFIG = 0x4,
+  /** ServerCapabilities_OffersPackages */
   OPAMP_SERVER_CAPABILITIES_OFFERS_PACKAGES = 0x8,
+  /** ServerCapabilities_AcceptsPackagesStatus */
   OPAMP_SERVER_CAPABILITIES_ACCEPTS_PACKAGES_STATUS = 0x10,
+  /** ServerCapabilities_OffersConnectionSettings */
   OPAMP_SERVER_CAPABILITIES_OFFERS_CONNECTION_SETTINGS = 0x20,
+  /** ServerCapabilities_AcceptsConnectionSettingsRequest */
   OPAMP_SERVER_CAPABILITIES_ACCEPTS_CONNECTION_SETTINGS_REQUEST = 0x40
 };
 
-/* PackageType */
+/** Values of PackageType. */
 enum {
-  OPAMP_PACKAGE_TYPE_TOP_LEVEL = 0,
-  OPAMP_PACKAGE_TYPE_ADDON = 1
+  OPAMP_PACKAGE_TYPE_TOP_LEVEL = 0, /**< PackageType_TopLevel */
+  OPAMP_PACKAGE_TYPE_ADDON = 1 /**< PackageType_Addon */
 };
 
-/* ServerErrorResponseType */
+/** Values of ServerErrorResponseType. */
 enum {
+  /** ServerErrorResponseType_Unknown */
   OPAMP_SERVER_ERROR_RESPONSE_TYPE_UNKNOWN = 0,
+  /** ServerErrorResponseType_BadRequest */
   OPAMP_SERVER_ERROR_RESPONSE_TYPE_BAD_REQUEST = 1,
+  /** ServerErrorResponseType_Unavailable */
   OPAMP_SERVER_ERROR_RESPONSE_TYPE_UNAVAILABLE = 2
 };
 
-/* CommandType */
+/** Values of CommandType. */
 enum {
-  OPAMP_COMMAND_TYPE_RESTART = 0
+  OPAMP_COMMAND_TYPE_RESTART = 0 /**< CommandType_Restart */
 };
 
-/* AgentCapabilities, as bits */
+/** Values of AgentCapabilities, as bits. */
 enum {
+  /** AgentCapabilities_Unspecified */
   OPAMP_AGENT_CAPABILITIES_UNSPECIFIED = 0x0,
+  /** AgentCapabilities_ReportsStatus */
   OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS = 0x1,
+  /** AgentCapabilities_AcceptsRemoteConfig */
   OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG = 0x2,
+  /** AgentCapabilities_ReportsEffectiveConfig */
   OPAMP_AGENT_CAPABILITIES_REPORTS_EFFECTIVE_CONFIG = 0x4,
+  /** AgentCapabilities_AcceptsPackages */
   OPAMP_AGENT_CAPABILITIES_ACCEPTS_PACKAGES = 0x8,
+  /** AgentCapabilities_ReportsPackageStatuses */
   OPAMP_AGENT_CAPABILITIES_REPORTS_PACKAGE_STATUSES = 0x10,
+  /** AgentCapabilities_ReportsOwnTraces */
   OPAMP_AGENT_CAPABILITIES_REPORTS_OWN_TRACES = 0x20,
+  /** AgentCapabilities_ReportsOwnMetrics */
   OPAMP_AGENT_CAPABILITIES_REPORTS_OWN_METRICS = 0x40,
+  /** AgentCapabilities_ReportsOwnLogs */
   OPAMP_AGENT_CAPABILITIES_REPORTS_OWN_LOGS = 0x80,
+  /** AgentCapabilities_AcceptsOpAMPConnectionSettings */
   OPAMP_AGENT_CAPABILITIES_ACCEPTS_OPAMP_CONNECTION_SETTINGS = 0x100,
+  /** AgentCapabilities_AcceptsOtherConnectionSettings */
   OPAMP_AGENT_CAPABILITIES_ACCEPTS_OTHER_CONNECTION_SETTINGS = 0x200,
+  /** AgentCapabilities_AcceptsRestartCommand */
   OPAMP_AGENT_CAPABILITIES_ACCEPTS_RESTART_COMMAND = 0x400,
+  /** AgentCapabilities_ReportsHealth */
   OPAMP_AGENT_CAPABILITIES_REPORTS_HEALTH = 0x800,
+  /** AgentCapabilities_ReportsRemoteConfig */
   OPAMP_AGENT_CAPABILITIES_REPORTS_REMOTE_CONFIG = 0x1000,
+  /** AgentCapabilities_ReportsHeartbeat */
   OPAMP_AGENT_CAPABILITIES_REPORTS_HEARTBEAT = 0x2000,
+  /** AgentCapabilities_ReportsAvailableComponents */
   OPAMP_AGENT_CAPABILITIES_REPORTS_AVAILABLE_COMPONENTS = 0x4000,
+  /** AgentCapabilities_ReportsConnectionSettingsStatus */
   OPAMP_AGENT_CAPABILITIES_REPORTS_CONNECTION_SETTINGS_STATUS = 0x8000
 };
 
-/* ConnectionSettingsStatuses */
+/** Values of ConnectionSettingsStatuses. */
 enum {
+  /** ConnectionSettingsStatuses_UNSET */
   OPAMP_CONNECTION_SETTINGS_STATUSES_UNSET = 0,
+  /** ConnectionSettingsStatuses_APPLIED */
   OPAMP_CONNECTION_SETTINGS_STATUSES_APPLIED = 1,
+  /** ConnectionSettingsStatuses_APPLYING */
   OPAMP_CONNECTION_SETTINGS_STATUSES_APPLYING = 2,
+  /** ConnectionSettingsStatuses_FAILED */
   OPAMP_CONNECTION_SETTINGS_STATUSES_FAILED = 3
 };
 
-/* RemoteConfigStatuses */
+/** Values of RemoteConfigStatuses. */
 enum {
-  OPAMP_REMOTE_CONFIG_STATUSES_UNSET = 0,
+  OPAMP_REMOTE_CONFIG_STATUSES_UNSET = 0, /**< RemoteConfigStatuses_UNSET */
+  /** RemoteConfigStatuses_APPLIED */
   OPAMP_REMOTE_CONFIG_STATUSES_APPLIED = 1,
+  /** RemoteConfigStatuses_APPLYING */
   OPAMP_REMOTE_CONFIG_STATUSES_APPLYING = 2,
-  OPAMP_REMOTE_CONFIG_STATUSES_FAILED = 3
+  OPAMP_REMOTE_CONFIG_STATUSES_FAILED = 3 /**< RemoteConfigStatuses_FAILED */
 };
 
-/* PackageStatusEnum */
+/** Values of PackageStatusEnum. */
 enum {
-  OPAMP_PACKAGE_STATUS_ENUM_INSTALLED = 0,
+  OPAMP_PACKAGE_STATUS_ENUM_INSTALLED = 0, /**< PackageStatusEnum_Installed */
+  /** PackageStatusEnum_InstallPending */
   OPAMP_PACKAGE_STATUS_ENUM_INSTALL_PENDING = 1,
+  /** PackageStatusEnum_Installing */
   OPAMP_PACKAGE_STATUS_ENUM_INSTALLING = 2,
+  /** PackageStatusEnum_InstallFailed */
   OPAMP_PACKAGE_STATUS_ENUM_INSTALL_FAILED = 3,
+  /** PackageStatusEnum_Downloading */
   OPAMP_PACKAGE_STATUS_ENUM_DOWNLOADING = 4
 };
 

@@ -2,7 +2,8 @@
 #ifndef OPAMP_OPAMP_H
 #define OPAMP_OPAMP_H
 
-/* All of libopamp's public API. See client.h for where to begin. */
+/** @file
+ * All of libopamp's public API. Begin with client.h. */
 
 #include "opamp/client.h"
 #include "opamp/configdir.h"

@@ -2,11 +2,6 @@
 #ifndef OPAMP_TYPED_H
 #define OPAMP_TYPED_H
 
-/* What makes messages pleasant in C: small functions over the public API, all
- * `static inline`, so that they add nothing to the ABI. Readers give zero,
- * empty or NULL for what is absent; builders return what the setters of
- * message.h return. */
-
 #include <string.h>
 
 #include "opamp/client.h"
@@ -16,69 +11,85 @@
 #include "opamp/status.h"
 #include "opamp/types.h"
 
+/** @file
+ * What makes messages pleasant in C: small functions over the public API, all
+ * `static inline`, so that they add nothing to the ABI. Readers give zero,
+ * empty or NULL for what is absent, and lend; builders return what the setters
+ * of message.h return. */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* What options begin with. opamp_options_set_capabilities replaces all, so add
- * to it: OPAMP_CAPABILITIES_DEFAULT | OPAMP_AGENT_CAPABILITIES_…. */
+/** Sets of capabilities. */
 enum {
+  /** What options begin with. opamp_options_set_capabilities() replaces all, so
+   * add to it: OPAMP_CAPABILITIES_DEFAULT | OPAMP_AGENT_CAPABILITIES_…. */
   OPAMP_CAPABILITIES_DEFAULT = OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS |
                                OPAMP_AGENT_CAPABILITIES_REPORTS_HEALTH |
                                OPAMP_AGENT_CAPABILITIES_REPORTS_HEARTBEAT
 };
 
-/* --- spans ---------------------------------------------------------------- */
+/** @name Spans
+ * @{ */
 
-/* A span of a NUL-terminated text, NULL being absent; and of any memory. */
+/** The span of a NUL-terminated text, NULL being absent. */
 static inline opamp_str opamp_str_of(const char *z) {
   opamp_str s = {z, z != NULL ? strlen(z) : 0};
   return s;
 }
 
+/** The span of any memory. */
 static inline opamp_bytes opamp_bytes_of(const void *p, size_t len) {
   opamp_bytes b = {(const uint8_t *)p, len};
   return b;
 }
 
-/* A text that the library handed out, for printf and the like: "" when it is
+/** A text that the library handed out, for printf and the like: "" when it is
  * absent. Borrowed as the span is. Not for spans of your own making, which need
  * not end with a NUL. */
 static inline const char *opamp_str_z(opamp_str s) {
   return s.ptr != NULL ? s.ptr : "";
 }
 
-/* The span of a literal: its length is known to the compiler. */
+/** The span of a literal: its length is known to the compiler. */
 #define OPAMP_STR(literal) opamp_str_of("" literal)
 
+/** Whether two texts have the same bytes. */
 static inline bool opamp_str_equal(opamp_str a, opamp_str b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/** Whether two spans have the same bytes. */
 static inline bool opamp_bytes_equal(opamp_bytes a, opamp_bytes b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* --- any values and attributes -------------------------------------------- */
+/** @}
+ * @name Any values and attributes
+ * @{ */
 
-/* These take an AnyValue. */
+/** Makes an AnyValue a text. */
 static inline opamp_status opamp_any_set_str(opamp_msg *any, const char *v) {
   return opamp_msg_set_str(any, OPAMP_ANY_VALUE_STRING_VALUE, opamp_str_of(v));
 }
 
+/** Makes an AnyValue a whole number. */
 static inline opamp_status opamp_any_set_int(opamp_msg *any, int64_t v) {
   return opamp_msg_set_i64(any, OPAMP_ANY_VALUE_INT_VALUE, v);
 }
 
+/** Makes an AnyValue a truth value. */
 static inline opamp_status opamp_any_set_bool(opamp_msg *any, bool v) {
   return opamp_msg_set_bool(any, OPAMP_ANY_VALUE_BOOL_VALUE, v);
 }
 
+/** Makes an AnyValue a floating-point number. */
 static inline opamp_status opamp_any_set_double(opamp_msg *any, double v) {
   return opamp_msg_set_f64(any, OPAMP_ANY_VALUE_DOUBLE_VALUE, v);
 }
 
-/* The AnyValue of a new attribute `key` in `field`, a list of KeyValue. */
+/** The AnyValue of a new attribute `key` in `field`, a list of KeyValue. */
 static inline opamp_status opamp_attr_add(opamp_msg **any, opamp_msg *m,
                                           int field, const char *key) {
   opamp_msg *pair;
@@ -90,6 +101,7 @@ static inline opamp_status opamp_attr_add(opamp_msg **any, opamp_msg *m,
   return s;
 }
 
+/** Adds an attribute that is a text to `field`, a list of KeyValue. */
 static inline opamp_status opamp_attr_str(opamp_msg *m, int field,
                                           const char *key, const char *v) {
   opamp_msg *any;
@@ -97,6 +109,7 @@ static inline opamp_status opamp_attr_str(opamp_msg *m, int field,
   return s == OPAMP_OK ? opamp_any_set_str(any, v) : s;
 }
 
+/** Adds an attribute that is a whole number to `field`, a list of KeyValue. */
 static inline opamp_status opamp_attr_int(opamp_msg *m, int field,
                                           const char *key, int64_t v) {
   opamp_msg *any;
@@ -104,6 +117,7 @@ static inline opamp_status opamp_attr_int(opamp_msg *m, int field,
   return s == OPAMP_OK ? opamp_any_set_int(any, v) : s;
 }
 
+/** Adds an attribute that is a truth value to `field`, a list of KeyValue. */
 static inline opamp_status opamp_attr_bool(opamp_msg *m, int field,
                                            const char *key, bool v) {
   opamp_msg *any;
@@ -111,6 +125,7 @@ static inline opamp_status opamp_attr_bool(opamp_msg *m, int field,
   return s == OPAMP_OK ? opamp_any_set_bool(any, v) : s;
 }
 
+/** Adds an attribute that is a floating-point number to `field`, a list of KeyValue. */
 static inline opamp_status opamp_attr_double(opamp_msg *m, int field,
                                              const char *key, double v) {
   opamp_msg *any;
@@ -118,7 +133,7 @@ static inline opamp_status opamp_attr_double(opamp_msg *m, int field,
   return s == OPAMP_OK ? opamp_any_set_double(any, v) : s;
 }
 
-/* The AnyValue of the first attribute `key` in `field`, NULL when there is
+/** The AnyValue of the first attribute `key` in `field`, NULL when there is
  * none. */
 static inline const opamp_msg *opamp_attr_find(const opamp_msg *m, int field,
                                                const char *key) {
@@ -132,8 +147,11 @@ static inline const opamp_msg *opamp_attr_find(const opamp_msg *m, int field,
   return NULL;
 }
 
-/* --- AgentDescription ----------------------------------------------------- */
+/** @}
+ * @name AgentDescription
+ * @{ */
 
+/** Adds an identifying attribute to an AgentDescription. */
 static inline opamp_status opamp_description_identify(opamp_msg *description,
                                                       const char *key,
                                                       const char *v) {
@@ -141,6 +159,7 @@ static inline opamp_status opamp_description_identify(opamp_msg *description,
                         OPAMP_AGENT_DESCRIPTION_IDENTIFYING_ATTRIBUTES, key, v);
 }
 
+/** Adds a non-identifying attribute to an AgentDescription. */
 static inline opamp_status opamp_description_describe(opamp_msg *description,
                                                       const char *key,
                                                       const char *v) {
@@ -148,55 +167,63 @@ static inline opamp_status opamp_description_describe(opamp_msg *description,
       description, OPAMP_AGENT_DESCRIPTION_NON_IDENTIFYING_ATTRIBUTES, key, v);
 }
 
-/* --- AgentRemoteConfig ---------------------------------------------------- */
+/** @}
+ * @name AgentRemoteConfig
+ * @{ */
 
-/* The hash of an offered configuration; its files in the order of their names:
- * how many, the i-th name, the i-th AgentConfigObject, the one called `name`.
- */
+/** The hash of an offered configuration. */
 static inline opamp_bytes opamp_remote_config_hash(const opamp_msg *config) {
   return opamp_msg_bytes(config, OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH, 0);
 }
 
+/** Its files, an AgentConfigMap. */
 static inline const opamp_msg *opamp_remote_config_map(
     const opamp_msg *config) {
   return opamp_msg_sub(config, OPAMP_AGENT_REMOTE_CONFIG_CONFIG, 0);
 }
 
+/** How many files it has. */
 static inline size_t opamp_remote_config_count(const opamp_msg *config) {
   return opamp_msg_count(opamp_remote_config_map(config),
                          OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP);
 }
 
+/** The name of the i-th file, in the order of names. */
 static inline opamp_str opamp_remote_config_name(const opamp_msg *config,
                                                  size_t i) {
   return opamp_msg_key(opamp_remote_config_map(config),
                        OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP, i);
 }
 
+/** The i-th file, an AgentConfigObject. */
 static inline const opamp_msg *opamp_remote_config_at(const opamp_msg *config,
                                                       size_t i) {
   return opamp_msg_sub(opamp_remote_config_map(config),
                        OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP, i);
 }
 
+/** The file called `name`, an AgentConfigObject. */
 static inline const opamp_msg *opamp_remote_config_find(const opamp_msg *config,
                                                         const char *name) {
   return opamp_msg_find(opamp_remote_config_map(config),
                         OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP, opamp_str_of(name));
 }
 
-/* The content of an AgentConfigObject, and its MIME type. */
+/** The content of an AgentConfigObject. */
 static inline opamp_bytes opamp_config_body(const opamp_msg *object) {
   return opamp_msg_bytes(object, OPAMP_AGENT_CONFIG_OBJECT_BODY, 0);
 }
 
+/** Its MIME type. */
 static inline opamp_str opamp_config_content_type(const opamp_msg *object) {
   return opamp_msg_str(object, OPAMP_AGENT_CONFIG_OBJECT_CONTENT_TYPE, 0);
 }
 
-/* --- EffectiveConfig ------------------------------------------------------ */
+/** @}
+ * @name EffectiveConfig
+ * @{ */
 
-/* Sets the file `name` of an effective configuration. `content_type` may be
+/** Sets the file `name` of an effective configuration. `content_type` may be
  * NULL. */
 static inline opamp_status opamp_effective_config_put(
     opamp_msg *config, const char *name, opamp_bytes body,
@@ -215,9 +242,11 @@ static inline opamp_status opamp_effective_config_put(
   return s;
 }
 
-/* --- ComponentHealth ------------------------------------------------------ */
+/** @}
+ * @name ComponentHealth
+ * @{ */
 
-/* Sets what a health says of itself; `status` and `last_error` may be NULL. */
+/** Sets what a health says of itself; `status` and `last_error` may be NULL. */
 static inline opamp_status opamp_health_set(opamp_msg *health, bool healthy,
                                             const char *status,
                                             const char *last_error) {
@@ -232,7 +261,7 @@ static inline opamp_status opamp_health_set(opamp_msg *health, bool healthy,
   return s;
 }
 
-/* When it started and when `status` was true, in ns since 1970. */
+/** When it started and when `status` was true, in ns since 1970. */
 static inline opamp_status opamp_health_set_times(opamp_msg *health,
                                                   uint64_t start_ns,
                                                   uint64_t status_ns) {
@@ -244,7 +273,7 @@ static inline opamp_status opamp_health_set_times(opamp_msg *health,
   return s;
 }
 
-/* The health of a part, made when absent. */
+/** The health of a part, made when absent. */
 static inline opamp_status opamp_health_part(opamp_msg **part,
                                              opamp_msg *health,
                                              const char *name) {
@@ -253,12 +282,14 @@ static inline opamp_status opamp_health_part(opamp_msg **part,
                        opamp_str_of(name));
 }
 
-/* --- what nearly every agent reports -------------------------------------- */
+/** @}
+ * @name What nearly every agent reports
+ * @{ */
 
-/* Sets a description with service.name and, unless it is NULL, service.version;
- * and a health without parts. For more, fill a message and give it to
- * opamp_client_set_description or _set_health. Threads and statuses as there,
- * and OPAMP_ERR_UTF8. */
+/** Reports a description with service.name and, unless it is NULL,
+ * service.version. For more, fill a message and give it to
+ * opamp_client_set_description(). Threads and statuses as there, and
+ * OPAMP_ERR_UTF8. */
 static inline opamp_status opamp_client_report_service(opamp_client *c,
                                                        const char *name,
                                                        const char *version) {
@@ -272,6 +303,9 @@ static inline opamp_status opamp_client_report_service(opamp_client *c,
   return s;
 }
 
+/** Reports a health without parts; `status` and `last_error` may be NULL. For
+ * more there is opamp_client_set_health(). Threads and statuses as there, and
+ * OPAMP_ERR_UTF8. */
 static inline opamp_status opamp_client_report_health(opamp_client *c,
                                                       bool healthy,
                                                       const char *status,
@@ -284,38 +318,48 @@ static inline opamp_status opamp_client_report_health(opamp_client *c,
   return s;
 }
 
-/* --- a client with a loop of its own -------------------------------------- */
+/** @}
+ * @name A client with a loop of its own
+ * @{ */
 
-/* The functions of loop.h, for the loop of a client. */
+/** opamp_loop_poll() for the loop of a client. */
 static inline int opamp_client_poll(opamp_client *c, int timeout_ms) {
   return opamp_loop_poll(opamp_client_loop(c), timeout_ms);
 }
 
+/** opamp_loop_fd() for the loop of a client. */
 static inline int opamp_client_fd(const opamp_client *c) {
   return opamp_loop_fd(opamp_client_loop(c));
 }
 
+/** opamp_loop_timeout_ms() for the loop of a client. */
 static inline int opamp_client_timeout_ms(opamp_client *c) {
   return opamp_loop_timeout_ms(opamp_client_loop(c));
 }
 
+/** opamp_loop_next_event() for the loop of a client. */
 static inline opamp_event *opamp_client_next_event(opamp_client *c) {
   return opamp_loop_next_event(opamp_client_loop(c));
 }
 
+/** opamp_loop_wait_event() for the loop of a client. */
 static inline opamp_status opamp_client_wait_event(opamp_client *c,
                                                    int timeout_ms,
                                                    opamp_event **out) {
   return opamp_loop_wait_event(opamp_client_loop(c), timeout_ms, out);
 }
 
+/** opamp_loop_start_thread() for the loop of a client. */
 static inline opamp_status opamp_client_start_thread(opamp_client *c) {
   return opamp_loop_start_thread(opamp_client_loop(c));
 }
 
+/** opamp_loop_stop_thread() for the loop of a client. */
 static inline opamp_status opamp_client_stop_thread(opamp_client *c) {
   return opamp_loop_stop_thread(opamp_client_loop(c));
 }
+
+/** @} */
 
 #ifdef __cplusplus
 }

@@ -15,7 +15,8 @@ static void add_text(json_t *state, const char *key, const agent *a,
 }
 
 static const char *transport(const agent *a) {
-  return strncmp(a->options.connection.url, "http", 4) == 0 ? "http" : "websocket";
+  return strncmp(a->options.connection.url, "http", 4) == 0 ? "http"
+                                                            : "websocket";
 }
 
 static json_t *counters(const agent *a) {

@@ -81,6 +81,25 @@ class Checks(unittest.TestCase):
         self.put(path, SPDX + "int f(void) {\n}\n" + "\n" * 600)
         self.fails("budgets.py", "603 lines")
 
+    def test_headers(self):
+        folder = "libopamp/include/opamp/"
+        good = ("/** Stops it.\n * @retval OPAMP_ERR_INVALID\n"
+                " * @retval OPAMP_ERR_FORKED\n * @threads any */\n"
+                "OPAMP_API opamp_status opamp_loop_stop(opamp_loop *l);\n")
+        self.put(folder + "status.h", SPDX + "enum { OPAMP_ERR_INVALID = -2,\n"
+                 "OPAMP_ERR_FORKED = -11 };\n")
+        self.put(folder + "a.h", SPDX + good)
+        self.passes("headers.py")
+        for lost, words in (
+                (" * @threads any", "does not say @threads"),
+                (" * @retval OPAMP_ERR_FORKED\n", "say OPAMP_ERR_FORKED"),
+                (" * @retval OPAMP_ERR_INVALID\n", "what a bad handle gives"),
+                (good[:good.index("OPAMP_API")], "without a comment")):
+            self.put(folder + "a.h", SPDX + good.replace(lost, ""))
+            self.fails("headers.py", words)
+        self.put(folder + "a.h", SPDX + good.replace("FORKED", "SPOONED"))
+        self.fails("headers.py", "OPAMP_ERR_SPOONED, which is none")
+
     def test_coverage(self):
         self.put("libopamp/doc/requirements.txt", "A-1 one\nA-2 two\nB-1 three\n")
         self.put("libopamp/doc/later.txt", "B-* come later\n")
