@@ -10,49 +10,76 @@
 
 /** The types of messages. */
 enum {
-  OPAMP_MSG_AGENT_TO_SERVER = 1, /**< AgentToServer */
-  OPAMP_MSG_SERVER_TO_AGENT = 2, /**< ServerToAgent */
-  OPAMP_MSG_AGENT_DISCONNECT = 3, /**< AgentDisconnect */
-  OPAMP_MSG_CONNECTION_SETTINGS_REQUEST = 4, /**< ConnectionSettingsRequest */
+  OPAMP_MSG_ANY_VALUE = 1, /**< AnyValue */
+  OPAMP_MSG_ARRAY_VALUE = 2, /**< ArrayValue */
+  OPAMP_MSG_KEY_VALUE_LIST = 3, /**< KeyValueList */
+  OPAMP_MSG_KEY_VALUE = 4, /**< KeyValue */
+  OPAMP_MSG_AGENT_TO_SERVER = 5, /**< AgentToServer */
+  OPAMP_MSG_AGENT_DISCONNECT = 6, /**< AgentDisconnect */
+  OPAMP_MSG_CONNECTION_SETTINGS_REQUEST = 7, /**< ConnectionSettingsRequest */
   /** OpAMPConnectionSettingsRequest */
-  OPAMP_MSG_OPAMP_CONNECTION_SETTINGS_REQUEST = 5,
-  OPAMP_MSG_CERTIFICATE_REQUEST = 6, /**< CertificateRequest */
-  OPAMP_MSG_AVAILABLE_COMPONENTS = 7, /**< AvailableComponents */
-  OPAMP_MSG_COMPONENT_DETAILS = 8, /**< ComponentDetails */
-  OPAMP_MSG_OPAMP_CONNECTION_SETTINGS = 9, /**< OpAMPConnectionSettings */
+  OPAMP_MSG_OPAMP_CONNECTION_SETTINGS_REQUEST = 8,
+  OPAMP_MSG_CERTIFICATE_REQUEST = 9, /**< CertificateRequest */
+  OPAMP_MSG_AVAILABLE_COMPONENTS = 10, /**< AvailableComponents */
+  OPAMP_MSG_COMPONENT_DETAILS = 11, /**< ComponentDetails */
+  OPAMP_MSG_SERVER_TO_AGENT = 12, /**< ServerToAgent */
+  OPAMP_MSG_OPAMP_CONNECTION_SETTINGS = 13, /**< OpAMPConnectionSettings */
   /** TelemetryConnectionSettings */
-  OPAMP_MSG_TELEMETRY_CONNECTION_SETTINGS = 10,
-  OPAMP_MSG_OTHER_CONNECTION_SETTINGS = 11, /**< OtherConnectionSettings */
-  OPAMP_MSG_TLS_CONNECTION_SETTINGS = 12, /**< TLSConnectionSettings */
-  OPAMP_MSG_PROXY_CONNECTION_SETTINGS = 13, /**< ProxyConnectionSettings */
-  OPAMP_MSG_HEADERS = 14, /**< Headers */
-  OPAMP_MSG_HEADER = 15, /**< Header */
-  OPAMP_MSG_TLS_CERTIFICATE = 16, /**< TLSCertificate */
-  OPAMP_MSG_CONNECTION_SETTINGS_OFFERS = 17, /**< ConnectionSettingsOffers */
-  OPAMP_MSG_PACKAGES_AVAILABLE = 18, /**< PackagesAvailable */
-  OPAMP_MSG_PACKAGE_AVAILABLE = 19, /**< PackageAvailable */
-  OPAMP_MSG_DOWNLOADABLE_FILE = 20, /**< DownloadableFile */
-  OPAMP_MSG_SERVER_ERROR_RESPONSE = 21, /**< ServerErrorResponse */
-  OPAMP_MSG_RETRY_INFO = 22, /**< RetryInfo */
-  OPAMP_MSG_SERVER_TO_AGENT_COMMAND = 23, /**< ServerToAgentCommand */
-  OPAMP_MSG_AGENT_DESCRIPTION = 24, /**< AgentDescription */
-  OPAMP_MSG_COMPONENT_HEALTH = 25, /**< ComponentHealth */
-  OPAMP_MSG_EFFECTIVE_CONFIG = 26, /**< EffectiveConfig */
-  OPAMP_MSG_REMOTE_CONFIG_STATUS = 27, /**< RemoteConfigStatus */
-  OPAMP_MSG_CONNECTION_SETTINGS_STATUS = 28, /**< ConnectionSettingsStatus */
-  OPAMP_MSG_PACKAGE_STATUSES = 29, /**< PackageStatuses */
-  OPAMP_MSG_PACKAGE_STATUS = 30, /**< PackageStatus */
-  OPAMP_MSG_PACKAGE_DOWNLOAD_DETAILS = 31, /**< PackageDownloadDetails */
-  OPAMP_MSG_AGENT_IDENTIFICATION = 32, /**< AgentIdentification */
-  OPAMP_MSG_AGENT_REMOTE_CONFIG = 33, /**< AgentRemoteConfig */
-  OPAMP_MSG_AGENT_CONFIG_MAP = 34, /**< AgentConfigMap */
-  OPAMP_MSG_AGENT_CONFIG_OBJECT = 35, /**< AgentConfigObject */
-  OPAMP_MSG_CUSTOM_CAPABILITIES = 36, /**< CustomCapabilities */
-  OPAMP_MSG_CUSTOM_MESSAGE = 37, /**< CustomMessage */
-  OPAMP_MSG_ANY_VALUE = 38, /**< AnyValue */
-  OPAMP_MSG_ARRAY_VALUE = 39, /**< ArrayValue */
-  OPAMP_MSG_KEY_VALUE_LIST = 40, /**< KeyValueList */
-  OPAMP_MSG_KEY_VALUE = 41 /**< KeyValue */
+  OPAMP_MSG_TELEMETRY_CONNECTION_SETTINGS = 14,
+  OPAMP_MSG_OTHER_CONNECTION_SETTINGS = 15, /**< OtherConnectionSettings */
+  OPAMP_MSG_TLS_CONNECTION_SETTINGS = 16, /**< TLSConnectionSettings */
+  OPAMP_MSG_PROXY_CONNECTION_SETTINGS = 17, /**< ProxyConnectionSettings */
+  OPAMP_MSG_HEADERS = 18, /**< Headers */
+  OPAMP_MSG_HEADER = 19, /**< Header */
+  OPAMP_MSG_TLS_CERTIFICATE = 20, /**< TLSCertificate */
+  OPAMP_MSG_CONNECTION_SETTINGS_OFFERS = 21, /**< ConnectionSettingsOffers */
+  OPAMP_MSG_PACKAGES_AVAILABLE = 22, /**< PackagesAvailable */
+  OPAMP_MSG_PACKAGE_AVAILABLE = 23, /**< PackageAvailable */
+  OPAMP_MSG_DOWNLOADABLE_FILE = 24, /**< DownloadableFile */
+  OPAMP_MSG_SERVER_ERROR_RESPONSE = 25, /**< ServerErrorResponse */
+  OPAMP_MSG_RETRY_INFO = 26, /**< RetryInfo */
+  OPAMP_MSG_SERVER_TO_AGENT_COMMAND = 27, /**< ServerToAgentCommand */
+  OPAMP_MSG_AGENT_DESCRIPTION = 28, /**< AgentDescription */
+  OPAMP_MSG_COMPONENT_HEALTH = 29, /**< ComponentHealth */
+  OPAMP_MSG_EFFECTIVE_CONFIG = 30, /**< EffectiveConfig */
+  OPAMP_MSG_REMOTE_CONFIG_STATUS = 31, /**< RemoteConfigStatus */
+  OPAMP_MSG_CONNECTION_SETTINGS_STATUS = 32, /**< ConnectionSettingsStatus */
+  OPAMP_MSG_PACKAGE_STATUSES = 33, /**< PackageStatuses */
+  OPAMP_MSG_PACKAGE_STATUS = 34, /**< PackageStatus */
+  OPAMP_MSG_PACKAGE_DOWNLOAD_DETAILS = 35, /**< PackageDownloadDetails */
+  OPAMP_MSG_AGENT_IDENTIFICATION = 36, /**< AgentIdentification */
+  OPAMP_MSG_AGENT_REMOTE_CONFIG = 37, /**< AgentRemoteConfig */
+  OPAMP_MSG_AGENT_CONFIG_MAP = 38, /**< AgentConfigMap */
+  OPAMP_MSG_AGENT_CONFIG_OBJECT = 39, /**< AgentConfigObject */
+  OPAMP_MSG_CUSTOM_CAPABILITIES = 40, /**< CustomCapabilities */
+  OPAMP_MSG_CUSTOM_MESSAGE = 41 /**< CustomMessage */
+};
+
+/** Fields of AnyValue. */
+enum {
+  OPAMP_ANY_VALUE_STRING_VALUE = 1, /**< str, one of a group */
+  OPAMP_ANY_VALUE_BOOL_VALUE = 2, /**< bool, one of a group */
+  OPAMP_ANY_VALUE_INT_VALUE = 3, /**< i64, one of a group */
+  OPAMP_ANY_VALUE_DOUBLE_VALUE = 4, /**< f64, one of a group */
+  OPAMP_ANY_VALUE_ARRAY_VALUE = 5, /**< ArrayValue, one of a group */
+  OPAMP_ANY_VALUE_KVLIST_VALUE = 6, /**< KeyValueList, one of a group */
+  OPAMP_ANY_VALUE_BYTES_VALUE = 7 /**< bytes, one of a group */
+};
+
+/** Fields of ArrayValue. */
+enum {
+  OPAMP_ARRAY_VALUE_VALUES = 1 /**< list of AnyValue */
+};
+
+/** Fields of KeyValueList. */
+enum {
+  OPAMP_KEY_VALUE_LIST_VALUES = 1 /**< list of KeyValue */
+};
+
+/** Fields of KeyValue. */
+enum {
+  OPAMP_KEY_VALUE_KEY = 1, /**< str */
+  OPAMP_KEY_VALUE_VALUE = 2 /**< AnyValue */
 };
 
 /** Fields of AgentToServer. */
@@ -74,22 +101,6 @@ enum {
   OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS = 14, /**< AvailableComponents */
   /** ConnectionSettingsStatus */
   OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS = 15
-};
-
-/** Fields of ServerToAgent. */
-enum {
-  OPAMP_SERVER_TO_AGENT_INSTANCE_UID = 1, /**< bytes */
-  OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE = 2, /**< ServerErrorResponse */
-  OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG = 3, /**< AgentRemoteConfig */
-  /** ConnectionSettingsOffers */
-  OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS = 4,
-  OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE = 5, /**< PackagesAvailable */
-  OPAMP_SERVER_TO_AGENT_FLAGS = 6, /**< u64 */
-  OPAMP_SERVER_TO_AGENT_CAPABILITIES = 7, /**< u64 */
-  OPAMP_SERVER_TO_AGENT_AGENT_IDENTIFICATION = 8, /**< AgentIdentification */
-  OPAMP_SERVER_TO_AGENT_COMMAND = 9, /**< ServerToAgentCommand */
-  OPAMP_SERVER_TO_AGENT_CUSTOM_CAPABILITIES = 10, /**< CustomCapabilities */
-  OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE = 11 /**< CustomMessage */
 };
 
 /** Fields of ConnectionSettingsRequest. */
@@ -119,6 +130,22 @@ enum {
 enum {
   OPAMP_COMPONENT_DETAILS_METADATA = 1, /**< list of KeyValue */
   OPAMP_COMPONENT_DETAILS_SUB_COMPONENT_MAP = 2 /**< map of ComponentDetails */
+};
+
+/** Fields of ServerToAgent. */
+enum {
+  OPAMP_SERVER_TO_AGENT_INSTANCE_UID = 1, /**< bytes */
+  OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE = 2, /**< ServerErrorResponse */
+  OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG = 3, /**< AgentRemoteConfig */
+  /** ConnectionSettingsOffers */
+  OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS = 4,
+  OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE = 5, /**< PackagesAvailable */
+  OPAMP_SERVER_TO_AGENT_FLAGS = 6, /**< u64 */
+  OPAMP_SERVER_TO_AGENT_CAPABILITIES = 7, /**< u64 */
+  OPAMP_SERVER_TO_AGENT_AGENT_IDENTIFICATION = 8, /**< AgentIdentification */
+  OPAMP_SERVER_TO_AGENT_COMMAND = 9, /**< ServerToAgentCommand */
+  OPAMP_SERVER_TO_AGENT_CUSTOM_CAPABILITIES = 10, /**< CustomCapabilities */
+  OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE = 11 /**< CustomMessage */
 };
 
 /** Fields of OpAMPConnectionSettings. */
@@ -335,33 +362,6 @@ enum {
   OPAMP_CUSTOM_MESSAGE_CAPABILITY = 1, /**< str */
   OPAMP_CUSTOM_MESSAGE_TYPE = 2, /**< str */
   OPAMP_CUSTOM_MESSAGE_DATA = 3 /**< bytes */
-};
-
-/** Fields of AnyValue. */
-enum {
-  OPAMP_ANY_VALUE_STRING_VALUE = 1, /**< str, one of a group */
-  OPAMP_ANY_VALUE_BOOL_VALUE = 2, /**< bool, one of a group */
-  OPAMP_ANY_VALUE_INT_VALUE = 3, /**< i64, one of a group */
-  OPAMP_ANY_VALUE_DOUBLE_VALUE = 4, /**< f64, one of a group */
-  OPAMP_ANY_VALUE_ARRAY_VALUE = 5, /**< ArrayValue, one of a group */
-  OPAMP_ANY_VALUE_KVLIST_VALUE = 6, /**< KeyValueList, one of a group */
-  OPAMP_ANY_VALUE_BYTES_VALUE = 7 /**< bytes, one of a group */
-};
-
-/** Fields of ArrayValue. */
-enum {
-  OPAMP_ARRAY_VALUE_VALUES = 1 /**< list of AnyValue */
-};
-
-/** Fields of KeyValueList. */
-enum {
-  OPAMP_KEY_VALUE_LIST_VALUES = 1 /**< list of KeyValue */
-};
-
-/** Fields of KeyValue. */
-enum {
-  OPAMP_KEY_VALUE_KEY = 1, /**< str */
-  OPAMP_KEY_VALUE_VALUE = 2 /**< AnyValue */
 };
 
 /** Values of AgentToServerFlags, as bits. */

@@ -66,7 +66,7 @@ enum {
   OPAMP_OPT_OWN_TRANSPORT = 57,   /**< 0: the application carries the messages
                                      (transport.h) */
   /* What becomes an event. */
-  OPAMP_OPT_LOG_LEVEL = 70,       /**< OPAMP_LOG_WARN: log records up to this */
+  OPAMP_OPT_LOG_LEVEL = 70,       /**< 2 (OPAMP_LOG_WARN): log records up to this */
   OPAMP_OPT_TRACE_MESSAGES = 71   /**< 0: MESSAGE_SENT, MESSAGE_RECEIVED events */
 };
 

@@ -9,34 +9,13 @@
  * newest revision is not the one that was sent, and what was sent on a
  * connection that broke, or in a request that failed, was not sent. */
 
-#define CAP(name) OPAMP_AGENT_CAPABILITIES_##name
-#define SCAP(name) OPAMP_SERVER_CAPABILITIES_##name
+#define AGENT(name) OPAMP_AGENT_CAPABILITIES_##name
+#define SERVER(name) OPAMP_SERVER_CAPABILITIES_##name
+#define INFO(name, field, agent, server) \
+  {OPAMP_AGENT_TO_SERVER_##field, agent, server},
 
 const opamp__row_info opamp__row_infos[OPAMP__ROWS] = {
-    [OPAMP__ROW_DESCRIPTION] = {OPAMP_AGENT_TO_SERVER_AGENT_DESCRIPTION, 0, 0},
-    [OPAMP__ROW_HEALTH] = {OPAMP_AGENT_TO_SERVER_HEALTH, CAP(REPORTS_HEALTH),
-                           0},
-    [OPAMP__ROW_EFFECTIVE_CONFIG] = {OPAMP_AGENT_TO_SERVER_EFFECTIVE_CONFIG,
-                                     CAP(REPORTS_EFFECTIVE_CONFIG),
-                                     SCAP(ACCEPTS_EFFECTIVE_CONFIG)},
-    [OPAMP__ROW_REMOTE_CONFIG_STATUS] =
-        {OPAMP_AGENT_TO_SERVER_REMOTE_CONFIG_STATUS, CAP(REPORTS_REMOTE_CONFIG),
-         0},
-    [OPAMP__ROW_PACKAGE_STATUSES] = {OPAMP_AGENT_TO_SERVER_PACKAGE_STATUSES,
-                                     CAP(REPORTS_PACKAGE_STATUSES),
-                                     SCAP(ACCEPTS_PACKAGES_STATUS)},
-    [OPAMP__ROW_CUSTOM_CAPABILITIES] =
-        {OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES, 0, 0},
-    [OPAMP__ROW_COMPONENTS] = {OPAMP_AGENT_TO_SERVER_AVAILABLE_COMPONENTS,
-                               CAP(REPORTS_AVAILABLE_COMPONENTS), 0},
-    [OPAMP__ROW_SETTINGS_STATUS] =
-        {OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS,
-         CAP(REPORTS_CONNECTION_SETTINGS_STATUS), 0},
-    [OPAMP__ROW_SETTINGS_REQUEST] =
-        {OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_REQUEST,
-         CAP(ACCEPTS_OPAMP_CONNECTION_SETTINGS),
-         SCAP(ACCEPTS_CONNECTION_SETTINGS_REQUEST)},
-};
+    OPAMP__ROWS_OF_AGENT_TO_SERVER(INFO)};
 
 int opamp__rows_find(int field) {
   for (int i = 0; i < OPAMP__ROWS; i++)

@@ -30,18 +30,30 @@ typedef enum opamp__state {
 
 /* --- the field table ------------------------------------------------------ */
 
-enum {
-  OPAMP__ROW_DESCRIPTION,
-  OPAMP__ROW_HEALTH,
-  OPAMP__ROW_EFFECTIVE_CONFIG,
-  OPAMP__ROW_REMOTE_CONFIG_STATUS,
-  OPAMP__ROW_PACKAGE_STATUSES,
-  OPAMP__ROW_CUSTOM_CAPABILITIES,
-  OPAMP__ROW_COMPONENTS,
-  OPAMP__ROW_SETTINGS_STATUS,
-  OPAMP__ROW_SETTINGS_REQUEST,
-  OPAMP__ROWS
-};
+/* Each sub-message of AgentToServer that the application sets, or the core for
+ * it: its name, its field, and the capabilities of agent and server without
+ * which it is not sent, 0 for none. All else follows from a row: when it is
+ * sent, what a full state has, what is lost, refused, parked, undelivered. */
+#define OPAMP__ROWS_OF_AGENT_TO_SERVER(ROW)                                  \
+  ROW(DESCRIPTION, AGENT_DESCRIPTION, 0, 0)                                  \
+  ROW(HEALTH, HEALTH, AGENT(REPORTS_HEALTH), 0)                              \
+  ROW(EFFECTIVE_CONFIG, EFFECTIVE_CONFIG, AGENT(REPORTS_EFFECTIVE_CONFIG),   \
+      SERVER(ACCEPTS_EFFECTIVE_CONFIG))                                      \
+  ROW(REMOTE_CONFIG_STATUS, REMOTE_CONFIG_STATUS,                            \
+      AGENT(REPORTS_REMOTE_CONFIG), 0)                                       \
+  ROW(PACKAGE_STATUSES, PACKAGE_STATUSES, AGENT(REPORTS_PACKAGE_STATUSES),   \
+      SERVER(ACCEPTS_PACKAGES_STATUS))                                       \
+  ROW(CUSTOM_CAPABILITIES, CUSTOM_CAPABILITIES, 0, 0)                        \
+  ROW(COMPONENTS, AVAILABLE_COMPONENTS,                                      \
+      AGENT(REPORTS_AVAILABLE_COMPONENTS), 0)                                \
+  ROW(SETTINGS_STATUS, CONNECTION_SETTINGS_STATUS,                           \
+      AGENT(REPORTS_CONNECTION_SETTINGS_STATUS), 0)                          \
+  ROW(SETTINGS_REQUEST, CONNECTION_SETTINGS_REQUEST,                         \
+      AGENT(ACCEPTS_OPAMP_CONNECTION_SETTINGS),                              \
+      SERVER(ACCEPTS_CONNECTION_SETTINGS_REQUEST))
+
+#define OPAMP__ROW_NAME(name, field, agent, server) OPAMP__ROW_##name,
+enum { OPAMP__ROWS_OF_AGENT_TO_SERVER(OPAMP__ROW_NAME) OPAMP__ROWS };
 
 /* One sub-message of AgentToServer. Revisions count the values it has had:
  * `set` the newest, `sent` the last one put into a message, `acked` the last

@@ -7,11 +7,9 @@
 
 #include "opamp/v1/opamp.pb-c.h"
 
-/* The tables of all messages and enumerations. protobuf-c has no descriptor of
- * a file, so they are written by hand; a test finds what is missing.
- *
- * A type's number is its index here plus one. It is part of the ABI: new types
- * go to the end. */
+/* All messages and enumerations, in the order of the .proto files. A type's
+ * number is its index here plus one. It is part of the ABI: new messages go to
+ * the end of opamp.proto. */
 extern const ProtobufCMessageDescriptor *const opamp__types[];
 extern const int opamp__type_count;
 extern const ProtobufCEnumDescriptor *const opamp__enums[];

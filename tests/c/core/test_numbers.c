@@ -71,8 +71,7 @@ TEST(every_option_of_the_header_is_in_the_table) {
   CHECK_EQ(seen, count());
 }
 
-/* "  OPAMP_OPT_X = n,  …ms, 30000: …": the first number after the opening of
- * the comment; a name stands for itself and its number follows in brackets. */
+/* Of the comment "30000 ms: …" behind an option: the first number. */
 static bool default_of(const char *comment, uint64_t *out) {
   const char *at = comment + strcspn(comment, "0123456789");
   if (*at == '\0') return false;
