@@ -281,12 +281,14 @@ TEST(freed_messages_are_answered) {
 static void in_a_callback(opamp_event *e, void *user_data) {
   const char *text = "inside a callback";
   opamp_loop *l = opamp_client_loop(opamp_event_client(e));
+  bool *ran = user_data;
+  if (*ran) return; /* another event */
   GIVES(OPAMP_ERR_STATE, opamp_loop_poll(l, 0));
   GIVES(OPAMP_ERR_STATE, opamp_loop_dispatch(l));
   text = "the event of a callback is freed when that returns";
   DOES_NOTHING(opamp_event_free(e));
   CHECK(opamp_event_kind(e) == OPAMP_EVENT_CONNECTING);
-  *(bool *)user_data = true;
+  *ran = true;
 }
 
 TEST(a_callback_is_told_what_it_may_not) {
