@@ -6,7 +6,7 @@
 TEST(types_are_numbered_without_a_gap) {
   int n = 0;
   while (opamp_msg_type_name(n + 1) != NULL) n++;
-  CHECK_EQ(n, 41);
+  CHECK(n >= 41);
   for (int type = 1; type <= n; type++)
     CHECK_EQ(opamp_msg_type_by_name(opamp_msg_type_name(type)), type);
   CHECK_STR(opamp_msg_type_name(OPAMP_MSG_AGENT_TO_SERVER), "AgentToServer");
