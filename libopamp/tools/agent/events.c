@@ -241,44 +241,36 @@ static void dropped(const agent *a, const opamp_event *e, json_t *line) {
 /* --- the table ------------------------------------------------------------ */
 
 /* Kinds without a line (questions put to the tool, log records) have none. */
-static const struct {
-  const char *name;
-  describe describe;
-} lines[] = {
-    [OPAMP_EVENT_CONNECTING] = {"connecting", connecting},
-    [OPAMP_EVENT_CONNECTED] = {"connected", connected},
-    [OPAMP_EVENT_CONNECT_FAILED] = {"connect_failed", connect_failed},
-    [OPAMP_EVENT_DISCONNECTED] = {"disconnected", disconnected},
-    [OPAMP_EVENT_STOPPED] = {"stopped", stopped},
-    [OPAMP_EVENT_MESSAGE_SENT] = {"message_sent", message_sent},
-    [OPAMP_EVENT_MESSAGE_RECEIVED] = {"message_received", message_received},
-    [OPAMP_EVENT_DELIVERED] = {"delivered", delivered},
-    [OPAMP_EVENT_REMOTE_CONFIG] = {"remote_config", remote_config},
-    [OPAMP_EVENT_REMOTE_CONFIG_STATUS] = {"remote_config_status",
-                                          remote_config_status},
-    [OPAMP_EVENT_CONNECTION_SETTINGS] = {"connection_settings",
-                                         connection_settings},
-    [OPAMP_EVENT_CONNECTION_SETTINGS_STATUS] = {"connection_settings_status",
-                                                connection_settings_status},
-    [OPAMP_EVENT_PACKAGES] = {"packages", packages},
-    [OPAMP_EVENT_COMMAND] = {"command", command},
-    [OPAMP_EVENT_CUSTOM_MESSAGE] = {"custom_message", custom_message},
-    [OPAMP_EVENT_IDENTITY] = {"identity", identity},
-    [OPAMP_EVENT_SERVER_ERROR] = {"server_error", server_error},
-    [OPAMP_EVENT_PARKED] = {"parked", parked},
-    [OPAMP_EVENT_BAD_MESSAGE] = {"bad_message", bad_message},
-    [OPAMP_EVENT_HEARTBEAT_INTERVAL] = {"heartbeat_interval",
-                                        heartbeat_interval},
-    [OPAMP_EVENT_DUPLICATE_SUSPECTED] = {"duplicate_suspected",
-                                         duplicate_suspected},
-    [OPAMP_EVENT_DROPPED] = {"dropped", dropped},
+static const describe lines[] = {
+    [OPAMP_EVENT_CONNECTING] = connecting,
+    [OPAMP_EVENT_CONNECTED] = connected,
+    [OPAMP_EVENT_CONNECT_FAILED] = connect_failed,
+    [OPAMP_EVENT_DISCONNECTED] = disconnected,
+    [OPAMP_EVENT_STOPPED] = stopped,
+    [OPAMP_EVENT_MESSAGE_SENT] = message_sent,
+    [OPAMP_EVENT_MESSAGE_RECEIVED] = message_received,
+    [OPAMP_EVENT_DELIVERED] = delivered,
+    [OPAMP_EVENT_REMOTE_CONFIG] = remote_config,
+    [OPAMP_EVENT_REMOTE_CONFIG_STATUS] = remote_config_status,
+    [OPAMP_EVENT_CONNECTION_SETTINGS] = connection_settings,
+    [OPAMP_EVENT_CONNECTION_SETTINGS_STATUS] = connection_settings_status,
+    [OPAMP_EVENT_PACKAGES] = packages,
+    [OPAMP_EVENT_COMMAND] = command,
+    [OPAMP_EVENT_CUSTOM_MESSAGE] = custom_message,
+    [OPAMP_EVENT_IDENTITY] = identity,
+    [OPAMP_EVENT_SERVER_ERROR] = server_error,
+    [OPAMP_EVENT_PARKED] = parked,
+    [OPAMP_EVENT_BAD_MESSAGE] = bad_message,
+    [OPAMP_EVENT_HEARTBEAT_INTERVAL] = heartbeat_interval,
+    [OPAMP_EVENT_DUPLICATE_SUSPECTED] = duplicate_suspected,
+    [OPAMP_EVENT_DROPPED] = dropped,
 };
 
 static void print(agent *a, const opamp_event *e) {
   size_t kind = (size_t)opamp_event_kind(e);
-  if (kind >= sizeof lines / sizeof *lines || lines[kind].name == NULL) return;
-  json_t *line = out_new(a, lines[kind].name);
-  lines[kind].describe(a, e, line);
+  if (kind >= sizeof lines / sizeof *lines || lines[kind] == NULL) return;
+  json_t *line = out_new(a, opamp_event_kind_name((int)kind));
+  lines[kind](a, e, line);
   out_print(a, line);
 }
 

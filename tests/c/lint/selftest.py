@@ -122,6 +122,24 @@ class Checks(unittest.TestCase):
         self.put(test, "/* Covers: A-1, A-2, A-9 */\nTEST(t) {\n")
         self.fails("coverage.py", "A-9 is no requirement")
 
+    def test_limits(self):
+        header, source = "libopamp/include/opamp/options.h", \
+            "libopamp/src/core/numbers.c"
+        row = '{OPAMP_OPT_PONG_TIMEOUT, "pong-timeout", 10000, 1, 2 * HOUR},\n'
+        self.put("libopamp/doc/limits.md", "# Limits\n<!-- options: ./dev fmt "
+                 "-->\n<!-- end of options -->\n")
+        self.put(header, "OPAMP_OPT_PONG_TIMEOUT = 7, /**< 10000 ms: a pong */\n")
+        self.put(source, row)
+        self.fails("limits.py", "out of date")
+        self.run_check("limits.py", "--write")
+        self.passes("limits.py")
+        with open(os.path.join(self.root, "libopamp/doc/limits.md"),
+                  encoding="utf-8") as f:
+            self.assertIn("| `pong-timeout` | 10000 ms | 1 | 7200000 | a pong |",
+                          f.read())
+        self.put(source, row.replace("10000", "20000"))
+        self.assertEqual(self.run_check("limits.py").returncode, 1)
+
     def test_symbols(self):
         def compiled(name, text):
             self.put(f"{name}.c", text)
