@@ -140,6 +140,19 @@ class Checks(unittest.TestCase):
         self.put(source, row.replace("10000", "20000"))
         self.assertEqual(self.run_check("limits.py").returncode, 1)
 
+    def test_citations(self):
+        self.put("tests/c/core/a.c", SPDX + "TEST(life) {\n}\n")
+        self.put("tests/c/core/b.txt", "=== a life: of its own\n")
+        page = "libopamp/doc/a.md"
+        self.put(page, "`core/a.c: life`, `core/b.txt: a life: of its own`\n")
+        self.passes("citations.py")
+        self.put(page, "`core/a.c: lif`\n")
+        self.fails("citations.py", 'has no test "lif"')
+        self.put(page, "`core/b.txt: a life`\n")
+        self.fails("citations.py", 'has no test "a life"')
+        self.put(page, "`core/c.py: test_x`\n")
+        self.fails("citations.py", "there is no tests/c/core/c.py")
+
     def test_symbols(self):
         def compiled(name, text):
             self.put(f"{name}.c", text)
