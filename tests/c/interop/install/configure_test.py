@@ -40,8 +40,9 @@ class Sentences(Folder):
 
     def test_missing(self):
         env = {"PKG_CONFIG_LIBDIR": self.path("none")}
-        self.assertIn("libuv 1.44 or newer is missing. On Debian: apt-get "
-                      "install libuv1-dev", self.refusal(env=env))
+        self.assertIn("libprotobuf-c 1.4 or newer is missing. On Debian: "
+                      "apt-get install libprotobuf-c-dev",
+                      self.refusal(env=env))
 
     def test_no_plugin(self):
         """A libwebsockets that makes no context, as without its plugin."""
