@@ -55,7 +55,8 @@ set(CPACK_DEBIAN_TOOLS_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_TOOLS_PACKAGE_DEPENDS "libopamp0 (= ${version})")
 set(CPACK_COMPONENT_TOOLS_DESCRIPTION
   "${about}This package contains opamp-agent, which manages the configuration of
-any program, and opamp-peer, a server for one desk and for tests.")
+any program, opamp-fleet, many agents in one process, and opamp-peer, a server
+for one desk and for tests.")
 
 # What Debian wants in /usr/share/doc.
 find_program(GZIP_PROGRAM gzip REQUIRED)

@@ -72,7 +72,7 @@ class Pages(ways.unittest.TestCase):
 
     def test_options_of_tools_exist(self):
         seen = 0
-        for tool in ("agent", "peer"):
+        for tool in ("agent", "fleet", "peer"):
             program = f"{options.build}/libopamp/tools/{tool}/opamp-{tool}"
             known = set(re.findall(r"--[\w-]+", run(program, "--help")))
             lines = "\n".join(page(p) for p in PAGES).replace("\\\n", " ")
