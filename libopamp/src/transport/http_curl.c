@@ -291,14 +291,12 @@ static void copy_header(CURL *e, const char *name, char *out, size_t size) {
 }
 
 static opamp__ending *refused(const http_exchange *x, long status) {
-  opamp__ending *e =
-      opamp__ending_new(OPAMP_ERR_HTTP, "HTTP status %ld", status);
-  if (e == NULL) return NULL;
-  e->http_status = (int)status;
-  copy_header(x->easy, "Location", e->location, sizeof e->location);
-  copy_header(x->easy, "Retry-After", e->retry_after, sizeof e->retry_after);
-  opamp__printable(e->body, sizeof e->body, x->body.ptr, x->body.len);
-  return e;
+  opamp__refusal *r = opamp__refusal_new((int)status, "HTTP status");
+  if (r == NULL) return NULL;
+  copy_header(x->easy, "Location", r->location, sizeof r->location);
+  copy_header(x->easy, "Retry-After", r->retry_after, sizeof r->retry_after);
+  opamp__printable(r->body, sizeof r->body, x->body.ptr, x->body.len);
+  return &r->ending;
 }
 
 static opamp__ending *not_connected(const http_exchange *x) {

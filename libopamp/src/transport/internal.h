@@ -37,19 +37,26 @@ struct opamp__transport {
 void opamp__soon(opamp__transport *t, opamp__task *task);
 void opamp__soon_cancel(opamp__transport *t, opamp__task *task);
 
-/* The reason of an end, kept from where it shows until the owner is told. */
-enum { OPAMP__BODY_SHOWN = 200 };
+/* The reason of an end, kept from where it shows until the owner is told. All
+ * connections may end at once, so that it is small. */
 typedef struct opamp__ending {
   opamp_status why;
-  int http_status;
+  int http_status; /* not 0: it is the beginning of an opamp__refusal */
   int close_code;
   char text[320];
+} opamp__ending;
+
+/* The reason that is an answer of the server. */
+enum { OPAMP__BODY_SHOWN = 200 };
+typedef struct opamp__refusal {
+  opamp__ending ending;
   char location[2048];
   char retry_after[128];
   char body[OPAMP__BODY_SHOWN + 1];
-} opamp__ending;
+} opamp__refusal;
 
-/* A new one; NULL when out of memory, which opamp__end_tell says by itself. */
+/* New ones; NULL when out of memory, which opamp__end_tell says by itself. */
+opamp__refusal *opamp__refusal_new(int http_status, const char *what);
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif

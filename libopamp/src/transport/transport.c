@@ -160,6 +160,15 @@ opamp__ending *opamp__ending_new(opamp_status why, const char *fmt, ...) {
   return e;
 }
 
+opamp__refusal *opamp__refusal_new(int http_status, const char *what) {
+  opamp__refusal *r = (opamp__refusal *)opamp__calloc(1, sizeof *r);
+  if (r == NULL) return NULL;
+  r->ending.why = OPAMP_ERR_HTTP;
+  r->ending.http_status = http_status;
+  snprintf(r->ending.text, sizeof r->ending.text, "%s %d", what, http_status);
+  return r;
+}
+
 void opamp__printable(char *out, size_t size, const uint8_t *p, size_t n) {
   size_t len = 0;
   for (size_t i = 0; i < n && len + 1 < size; i++) {
@@ -185,10 +194,13 @@ void opamp__end_tell(const opamp__sink *sink, void *ctx, opamp__ending *e) {
   opamp__closed c = {.why = e->why,
                      .http_status = e->http_status,
                      .close_code = e->close_code,
-                     .text = opamp__str(e->text),
-                     .location = present(e->location),
-                     .retry_after = present(e->retry_after),
-                     .body = present(e->body)};
+                     .text = opamp__str(e->text)};
+  if (e->http_status != 0) {
+    const opamp__refusal *r = (const opamp__refusal *)e;
+    c.location = present(r->location);
+    c.retry_after = present(r->retry_after);
+    c.body = present(r->body);
+  }
   sink->closed(ctx, &c);
   opamp__free(e);
 }

@@ -49,8 +49,9 @@ static void no_log(int level, const char *line) {
 static const struct lws_protocols protocols[] = {
     {.name = "opamp",
      .callback = opamp__ws_callback,
-     /* Each connection has a buffer of this size. */
-     .rx_buffer_size = 1024,
+     /* Each connection keeps a buffer of this size. Four times as much would
+      * take a fifth off the time of a message of 64 MiB. */
+     .rx_buffer_size = 256,
      .tx_packet_size = OPAMP__WS_CHUNK},
     {0}};
 

@@ -229,24 +229,23 @@ void opamp__ws_answered(ws_link *l, struct lws *wsi) {
   ws_conn *c = l->conn;
   unsigned status = lws_http_client_http_response(wsi);
   if (c == NULL || c->ending != NULL || status == 101) return;
-  opamp__ending *e = opamp__ending_new(
-      OPAMP_ERR_HTTP, "the upgrade was answered with HTTP status %u", status);
-  if (e == NULL) return;
-  e->http_status = (int)status;
-  copy_header(wsi, WSI_TOKEN_HTTP_RETRY_AFTER, e->retry_after,
-              sizeof e->retry_after);
-  copy_header(wsi, WSI_TOKEN_HTTP_LOCATION, e->location, sizeof e->location);
-  c->ending = e;
+  opamp__refusal *r = opamp__refusal_new(
+      (int)status, "the upgrade was answered with HTTP status");
+  if (r == NULL) return;
+  copy_header(wsi, WSI_TOKEN_HTTP_RETRY_AFTER, r->retry_after,
+              sizeof r->retry_after);
+  copy_header(wsi, WSI_TOKEN_HTTP_LOCATION, r->location, sizeof r->location);
+  c->ending = &r->ending;
 }
 
 /* What of the body libwebsockets has not taken with the headers. */
-static void read_body(struct lws *wsi, opamp__ending *e) {
+static void read_body(struct lws *wsi, opamp__refusal *r) {
   uint8_t raw[4 * OPAMP__BODY_SHOWN];
   SSL *ssl = lws_get_ssl(wsi);
   ssize_t n = ssl != NULL
                   ? SSL_read(ssl, raw, sizeof raw)
                   : recv(lws_get_socket_fd(wsi), raw, sizeof raw, MSG_DONTWAIT);
-  if (n > 0) opamp__printable(e->body, sizeof e->body, raw, (size_t)n);
+  if (n > 0) opamp__printable(r->body, sizeof r->body, raw, (size_t)n);
   ERR_clear_error();
 }
 
@@ -289,7 +288,7 @@ void opamp__ws_attempt_failed(ws_link *l, struct lws *wsi, const char *text,
     if (c->ending == NULL)
       c->ending = explain(l, wsi, why);
     else if (c->ending->http_status != 0)
-      read_body(wsi, c->ending);
+      read_body(wsi, (opamp__refusal *)c->ending);
     opamp__ws_part(l);
     opamp__ws_end(c, NULL);
     return;
