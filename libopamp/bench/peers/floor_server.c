@@ -4,6 +4,10 @@
  * measured against it; it checks next to nothing.
  *
  *   floor_server [PORT]     prints the port it listens on (0: any)
+ *
+ * Lines on its input: "r N" begins to count anew; "s" prints, in one line, the
+ * messages and their bytes since then, and when the first and the N-th came, in
+ * ns of the monotonic clock (0: not yet). The end of the input ends it.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { ROOM = 65536, READY = 1024 };
@@ -34,6 +39,39 @@ static conn *conns; /* by descriptor */
 static size_t conns_len;
 static int epoll_fd;
 static uint8_t buffer[2 * ROOM];
+static struct {
+  unsigned long long messages, bytes, wanted, first_ns, last_ns;
+} seen;
+
+static unsigned long long now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (unsigned long long)t.tv_sec * 1000000000U +
+         (unsigned long long)t.tv_nsec;
+}
+
+static void count(size_t bytes) {
+  seen.messages++;
+  seen.bytes += bytes;
+  if (seen.messages == 1) seen.first_ns = now_ns();
+  if (seen.messages == seen.wanted) seen.last_ns = now_ns();
+}
+
+/* False at the end of the input. */
+static bool take_line(void) {
+  char line[64];
+  if (fgets(line, sizeof line, stdin) == NULL) return false;
+  if (line[0] == 'r') {
+    memset(&seen, 0, sizeof seen);
+    seen.wanted = strtoull(line + 1, NULL, 10);
+    printf("ok\n");
+  } else {
+    printf("%llu %llu %llu %llu\n", seen.messages, seen.bytes, seen.first_ns,
+           seen.last_ns);
+  }
+  fflush(stdout);
+  return true;
+}
 
 static void hang_up(int fd) {
   free(conns[fd].kept);
@@ -84,7 +122,6 @@ static size_t frame_len(const uint8_t *p, size_t n) {
 static bool take_frame(int fd, uint8_t *p, size_t len) {
   static const char answer[] = {(char)0x82, 1, 0}, pong[] = {(char)0x8a, 0},
                     bye[] = {(char)0x88, 2, 3, (char)0xe8};
-  (void)len;
   switch (p[0] & 15) {
     case 8:
       (void)say(fd, bye, sizeof bye);
@@ -93,8 +130,10 @@ static bool take_frame(int fd, uint8_t *p, size_t len) {
       return say(fd, pong, sizeof pong);
     case 10:
       return true;
-    default: /* the end of a message */
-      return (p[0] & 128) == 0 || say(fd, answer, sizeof answer);
+    default:
+      if ((p[0] & 128) == 0) return true; /* more of the message follows */
+      count((p[1] & 127) < 126 ? p[1] & 127 : len - 8);
+      return say(fd, answer, sizeof answer);
   }
 }
 
@@ -116,11 +155,12 @@ static size_t request_len(const char *p, size_t n) {
   return n < head + body ? 0 : head + body;
 }
 
-static bool take_request(int fd, const char *p) {
+static bool take_request(int fd, const char *p, size_t len) {
   static const char answer[] =
       "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
       "Content-Length: 0\r\n\r\n";
   if (strncmp(p, "GET ", 4) == 0) return upgrade(fd, p);
+  count(len); /* with its head, which is sent each time */
   return say(fd, answer, sizeof answer - 1);
 }
 
@@ -136,7 +176,7 @@ static size_t take(int fd, uint8_t *p, size_t n) {
     if (len == 0) break;
     if (len > n - done) return SIZE_MAX;
     if (!(websocket ? take_frame(fd, p + done, len)
-                    : take_request(fd, (char *)p + done)))
+                    : take_request(fd, (char *)p + done, len)))
       return SIZE_MAX;
     done += len;
   }
@@ -163,7 +203,10 @@ static void hear(int fd) {
     hang_up(fd);
   } else if (done < n) {
     c->kept = malloc(n - done);
-    if (c->kept == NULL) return hang_up(fd);
+    if (c->kept == NULL) {
+      hang_up(fd);
+      return;
+    }
     memcpy(c->kept, buffer + done, n - done);
     c->len = (uint32_t)(n - done);
   }
@@ -205,19 +248,22 @@ int main(int argc, char **argv) {
   conns_len = r.rlim_cur;
   conns = calloc(conns_len, sizeof *conns);
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  int listener =
-      listen_on(argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0);
+  int listener = listen_on(argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0);
   struct epoll_event e = {.events = EPOLLIN, .data.fd = listener};
+  struct epoll_event in = {.events = EPOLLIN, .data.fd = STDIN_FILENO};
   if (conns == NULL || listener < 0 ||
-      epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &e) != 0)
+      epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &e) != 0 ||
+      epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &in) != 0)
     return 1;
   for (;;) {
     int n = epoll_wait(epoll_fd, ready, READY, -1);
     for (int i = 0; i < n; i++) {
       if (ready[i].data.fd == listener)
         accept_all(listener);
-      else
+      else if (ready[i].data.fd != STDIN_FILENO)
         hear(ready[i].data.fd);
+      else if (!take_line())
+        return 0;
     }
   }
 }
