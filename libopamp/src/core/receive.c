@@ -313,7 +313,7 @@ static void message(opamp__core *c, const opamp_msg *m, size_t size) {
 }
 
 void opamp__receive(opamp__core *c, opamp_bytes frame) {
-  uint64_t scratch[SCRATCH];
+  _Alignas(8) uint64_t scratch[SCRATCH]; /* not so by itself everywhere */
   opamp_msg *m = NULL;
   opamp_status s;
   size_t header = 0;

@@ -59,8 +59,9 @@ static bool admit(opamp__arena *a, size_t n) {
   return fits;
 }
 
+/* What a prefix, or the sums made of n, could not hold. */
 static bool is_absurd(size_t n) {
-  return n / 8 >= UINT32_MAX - LARGE;
+  return n > SIZE_MAX / 4 || n / 8 >= UINT32_MAX - LARGE;
 }
 
 /* Messages carry keys and tokens. */

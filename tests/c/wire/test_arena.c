@@ -67,6 +67,18 @@ TEST(the_cap_holds) {
   opamp__arena_free(a);
 }
 
+/* Sizes whose sums do not fit in a size_t, also where that has 32 bits. */
+TEST(an_absurd_size_is_refused) {
+  opamp__arena *a = opamp__arena_new(0, SIZE_MAX);
+  void *p = opamp__arena_alloc(a, 1);
+  for (size_t less = 0; less < 100; less++) {
+    CHECK(opamp__arena_alloc(a, SIZE_MAX - less) == NULL);
+    CHECK(opamp__arena_grow(a, p, SIZE_MAX - less) == NULL);
+  }
+  CHECK(a->over && !a->starved);
+  opamp__arena_free(a);
+}
+
 TEST(out_of_memory_is_told_apart) {
   opamp__arena *a = opamp__arena_new(0, SIZE_MAX);
   opamp__mem_fail_after(1);
