@@ -65,14 +65,6 @@ static void unlink_client(opamp_loop *l, opamp_client *c) {
   if (c->next != NULL) c->next->prev = c->prev;
 }
 
-/* Outside of the reactor's own steps a write to a dead socket must not raise
- * SIGPIPE either; the loop's own thread has all signals blocked. */
-static bool hold_sigpipe(const opamp_loop *l, opamp__sigpipe *s) {
-  if (l->has_thread) return false;
-  opamp__sigpipe_hold(s);
-  return true;
-}
-
 static void drain(opamp_loop *l) {
   opamp_client *c;
   opamp__lock(l);
@@ -96,15 +88,15 @@ static void drain(opamp_loop *l) {
 }
 
 void opamp__loop_drain(opamp_loop *l) {
-  opamp__sigpipe pipe;
-  bool any, held;
+  bool any;
   opamp__lock(l);
   l->wake_sent = false;
   any = l->dirty_head != NULL;
-  held = any && hold_sigpipe(l, &pipe);
   opamp__unlock(l);
-  if (any) drain(l);
-  if (held) opamp__sigpipe_release(&pipe);
+  if (!any) return;
+  opamp__reactor_enter(l->reactor);
+  drain(l);
+  opamp__reactor_leave(l->reactor);
 }
 
 /* --- what is due ---------------------------------------------------------- */
@@ -134,15 +126,8 @@ static opamp_client *next_due(opamp_loop *l, uint64_t now) {
 
 static void run_due(opamp_loop *l) {
   uint64_t now = opamp__now_ms();
-  opamp_client *c = next_due(l, now);
-  opamp__sigpipe pipe;
-  bool held;
-  if (c == NULL) return;
-  opamp__lock(l);
-  held = hold_sigpipe(l, &pipe);
-  opamp__unlock(l);
-  for (; c != NULL; c = next_due(l, now)) opamp__client_tick(c);
-  if (held) opamp__sigpipe_release(&pipe);
+  opamp_client *c;
+  while ((c = next_due(l, now)) != NULL) opamp__client_tick(c);
 }
 
 /* In how many ms the first deadline comes: -1 never. */
@@ -165,9 +150,8 @@ static void work(opamp_loop *l) {
   run_due(l);
 }
 
-/* Whether there is no reason to wait. Asked after the reactor has run, which
- * swallows wake-ups: what came before is seen here, what comes later ends the
- * wait. */
+/* Whether there is a reason not to wait. A wake-up that came before is seen
+ * here, one that comes later ends the wait. */
 static bool must_not_wait(opamp_loop *l) {
   bool yes;
   opamp__lock(l);
@@ -181,15 +165,17 @@ static bool must_not_wait(opamp_loop *l) {
   return yes;
 }
 
+int64_t opamp__loop_until(void *loop) {
+  opamp_loop *l = loop;
+  return must_not_wait(l) ? 0 : until_due(l);
+}
+
 void opamp__loop_step(opamp_loop *l, int64_t timeout_ms) {
+  opamp__reactor_enter(l->reactor);
   work(l);
-  opamp__reactor_run(l->reactor);
-  if (!must_not_wait(l) && timeout_ms != 0) {
-    int64_t wait = sooner(timeout_ms, until_due(l));
-    opamp__reactor_wait(l->reactor, wait > INT_MAX ? INT_MAX : (int)wait);
-    opamp__reactor_run(l->reactor);
-  }
+  opamp__reactor_step(l->reactor, timeout_ms);
   work(l);
+  opamp__reactor_leave(l->reactor);
 }
 
 /* Steps until an event waits, someone wakes the loop, or the time is over. */

@@ -96,7 +96,10 @@ opamp_status opamp_loop_new(opamp_loop **out, uint32_t max_connections) {
     status = opamp__transport_new(
         &l->transport, l->reactor,
         max_connections == 0 ? DEFAULT_CONNECTIONS : max_connections);
-    if (status != OPAMP_OK) opamp__reactor_free(l->reactor);
+    if (status != OPAMP_OK)
+      opamp__reactor_free(l->reactor);
+    else
+      opamp__reactor_on_wait(l->reactor, opamp__loop_until, l);
   }
   if (status != OPAMP_OK) {
     opamp__loop_unref(l);
@@ -120,27 +123,35 @@ static opamp_client *seize_clients(opamp_loop *l) {
   return list;
 }
 
-/* Leaked when something keeps the transport busy for seconds: that must not
- * keep the caller here for ever. */
-static void release_transport(opamp_loop *l) {
+/* Whether nothing is left of its connections. */
+static bool come_to_rest(opamp_loop *l) {
+  opamp__reactor_on_wait(l->reactor, NULL, NULL);
   /* libwebsockets crashes when its context goes while the descriptors of
    * connections that were just aborted are still being closed. */
   opamp__transport_close_idle(l->transport);
-  opamp__reactor_step(l->reactor, 0);
+  opamp__reactor_run(l->reactor);
   opamp__transport_shutdown(l->transport);
+  opamp__reactor_run(l->reactor);
   for (int i = 0; i < IDLE_STEPS; i++) {
-    opamp__reactor_run(l->reactor);
-    if (opamp__transport_idle(l->transport)) break;
-    opamp__reactor_wait(l->reactor, IDLE_STEP_MS);
+    if (opamp__transport_idle(l->transport)) return true;
+    opamp__reactor_step(l->reactor, IDLE_STEP_MS);
   }
-  if (!opamp__transport_idle(l->transport)) return;
-  opamp__transport_free(l->transport);
-  (void)opamp__reactor_free(l->reactor);
+  return opamp__transport_idle(l->transport);
+}
+
+/* Leaked when something keeps the transport busy for seconds: that must not
+ * keep the caller here for ever. */
+static void release_transport(opamp_loop *l) {
+  bool rests = come_to_rest(l);
+  if (rests) opamp__transport_free(l->transport);
+  opamp__reactor_leave(l->reactor);
+  if (rests) (void)opamp__reactor_free(l->reactor);
 }
 
 /* By the thread that drives, which nobody does afterwards. */
 void opamp__loop_finish(opamp_loop *l) {
   opamp_client *next;
+  opamp__reactor_enter(l->reactor);
   for (opamp_client *c = seize_clients(l); c != NULL; c = next) {
     opamp_event *waiting;
     next = c->next;

@@ -2,7 +2,6 @@
 #include "runtime/reactor_uv.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -23,6 +22,17 @@ struct opamp__reactor {
   opamp__timer **last; /* where the next one goes */
   listener *listeners;
   size_t listener_count;
+  /* of a step that waits: what asks whether it may, and what ends it */
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_timer_t limit;
+  int64_t timeout_ms;
+  opamp__until_cb until;
+  void *until_ctx;
+  /* SIGPIPE: how deep inside we are, whether it matters, whether it is held */
+  unsigned depth;
+  bool no_sigpipe, held;
+  opamp__sigpipe sigpipe;
 };
 
 struct opamp__watch {
@@ -46,6 +56,10 @@ struct opamp__timer {
 enum { ROUNDS = 16 };
 
 /* --- life ----------------------------------------------------------------- */
+
+static void end_of_wait(uv_timer_t *h) {
+  (void)h; /* that it fires is all */
+}
 
 static void woken(uv_async_t *h) {
   opamp__reactor *r = (opamp__reactor *)h->data;
@@ -76,6 +90,10 @@ opamp_status opamp__reactor_new(opamp__reactor **out) {
   r->async.data = r;
   uv_idle_init(&r->loop, &r->idle);
   r->idle.data = r;
+  uv_prepare_init(&r->loop, &r->prepare);
+  r->prepare.data = r;
+  uv_check_init(&r->loop, &r->check);
+  uv_timer_init(&r->loop, &r->limit);
   r->last = &r->now;
   *out = r;
   return OPAMP_OK;
@@ -87,12 +105,17 @@ no_loop:
   return st;
 }
 
+static void close_own(opamp__reactor *r) {
+  uv_handle_t *own[] = {(uv_handle_t *)&r->async, (uv_handle_t *)&r->idle,
+                        (uv_handle_t *)&r->prepare, (uv_handle_t *)&r->check,
+                        (uv_handle_t *)&r->limit};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+    if (!uv_is_closing(own[i])) uv_close(own[i], NULL);
+}
+
 bool opamp__reactor_free(opamp__reactor *r) {
   if (r == NULL) return true;
-  if (!uv_is_closing((uv_handle_t *)&r->async))
-    uv_close((uv_handle_t *)&r->async, NULL);
-  if (!uv_is_closing((uv_handle_t *)&r->idle))
-    uv_close((uv_handle_t *)&r->idle, NULL);
+  close_own(r);
   for (int i = 0; i < ROUNDS; i++) {
     if (uv_loop_close(&r->loop) == 0) {
       opamp__free(r->listeners);
@@ -160,29 +183,73 @@ void opamp__sigpipe_release(const opamp__sigpipe *s) {
   errno = err;
 }
 
+static void hold(opamp__reactor *r) {
+  r->held = true;
+  opamp__sigpipe_hold(&r->sigpipe);
+}
+
+void opamp__reactor_enter(opamp__reactor *r) {
+  if (r->depth++ == 0 && r->no_sigpipe) hold(r);
+}
+
+void opamp__reactor_leave(opamp__reactor *r) {
+  if (--r->depth > 0 || !r->held) return;
+  r->held = false;
+  opamp__sigpipe_release(&r->sigpipe);
+}
+
+void opamp__reactor_no_sigpipe(opamp__reactor *r) {
+  r->no_sigpipe = true;
+  if (r->depth > 0 && !r->held) hold(r);
+}
+
+void opamp__reactor_on_wait(opamp__reactor *r, opamp__until_cb cb, void *ctx) {
+  r->until = cb;
+  r->until_ctx = ctx;
+}
+
+/* libuv's round: timers, idle handles, before_wait, the wait and what it brings,
+ * after_wait. */
+static void before_wait(uv_prepare_t *h) {
+  opamp__reactor *r = (opamp__reactor *)h->data;
+  int64_t ms = r->timeout_ms;
+  int64_t until = r->until == NULL ? -1 : r->until(r->until_ctx);
+  if (ms < 0 || (until >= 0 && until < ms)) ms = until;
+  if (ms < 0) return;
+  uv_update_time(&r->loop);
+  uv_timer_start(&r->limit, end_of_wait, (uint64_t)ms, 0);
+}
+
+static void after_wait(uv_check_t *h) {
+  uv_stop(h->loop);
+}
+
 void opamp__reactor_run(opamp__reactor *r) {
-  opamp__sigpipe pipe;
-  opamp__sigpipe_hold(&pipe);
-  /* libuv tells the kernel about new watches only inside uv_run: without the
-   * second round a fresh one would be missed by whoever waits on the fd. */
-  uv_run(&r->loop, UV_RUN_NOWAIT);
-  for (int i = 0; i < ROUNDS && uv_backend_timeout(&r->loop) == 0; i++)
-    uv_run(&r->loop, UV_RUN_NOWAIT);
-  opamp__sigpipe_release(&pipe);
+  opamp__reactor_enter(r);
+  /* libuv tells the kernel about new watches only inside uv_run: without
+   * another round a fresh one would be missed by whoever waits on the fd. */
+  int i = 0;
+  do uv_run(&r->loop, UV_RUN_NOWAIT);
+  while (uv_backend_timeout(&r->loop) == 0 && ++i < ROUNDS);
+  opamp__reactor_leave(r);
 }
 
-void opamp__reactor_wait(opamp__reactor *r, int timeout_ms) {
-  int due = uv_backend_timeout(&r->loop);
-  if (due >= 0 && (timeout_ms < 0 || due < timeout_ms)) timeout_ms = due;
-  struct pollfd p = {.fd = uv_backend_fd(&r->loop), .events = POLLIN};
-  poll(&p, 1, timeout_ms < 0 ? -1 : timeout_ms);
-}
-
-void opamp__reactor_step(opamp__reactor *r, int timeout_ms) {
-  opamp__reactor_run(r);
-  if (timeout_ms == 0) return;
-  opamp__reactor_wait(r, timeout_ms);
-  opamp__reactor_run(r);
+void opamp__reactor_step(opamp__reactor *r, int64_t timeout_ms) {
+  if (timeout_ms == 0) {
+    opamp__reactor_run(r);
+    return;
+  }
+  opamp__reactor_enter(r);
+  r->timeout_ms = timeout_ms;
+  uv_prepare_start(&r->prepare, before_wait);
+  uv_check_start(&r->check, after_wait);
+  /* Not UV_RUN_ONCE, which does not wait where an idle handle has run, and
+   * libwebsockets has one run after everything it did. */
+  uv_run(&r->loop, UV_RUN_DEFAULT);
+  uv_check_stop(&r->check);
+  uv_prepare_stop(&r->prepare);
+  uv_timer_stop(&r->limit);
+  opamp__reactor_leave(r);
 }
 
 int opamp__reactor_fd(const opamp__reactor *r) {

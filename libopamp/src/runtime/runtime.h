@@ -178,6 +178,8 @@ bool opamp__loop_drive(opamp_loop *l);
 void opamp__loop_undrive(opamp_loop *l);
 /* One round: what waits, what is due, then the reactor for up to timeout_ms. */
 void opamp__loop_step(opamp_loop *l, int64_t timeout_ms);
+/* For opamp__reactor_on_wait. */
+int64_t opamp__loop_until(void *loop);
 /* Feeds what waits in inboxes, and takes down clients that were freed. */
 void opamp__loop_drain(opamp_loop *l);
 /* Under the mutex: marks a client for the next drain and wakes the loop. */

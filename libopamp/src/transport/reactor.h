@@ -39,6 +39,11 @@ void opamp__reactor_wake(opamp__reactor *r);
 bool opamp__reactor_on_wake(opamp__reactor *r, opamp__timer_cb cb, void *ctx);
 void opamp__reactor_off_wake(opamp__reactor *r, opamp__timer_cb cb, void *ctx);
 
+/* Some of the caller's writes to sockets can raise SIGPIPE: from now on, until
+ * the reactor is freed, none does. Costs system calls in every step, which who
+ * writes with MSG_NOSIGNAL saves. */
+void opamp__reactor_no_sigpipe(opamp__reactor *r);
+
 /* The uv_loop_t, for libwebsockets' foreign loop and nothing else. */
 void *opamp__reactor_uv_loop(opamp__reactor *r);
 /* The descriptor of a poll handle that libwebsockets has in the loop, -1 when

@@ -113,10 +113,14 @@ static bool try_address(ws_conn *c) {
       .retry_and_idle_policy = &no_validity,
       .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
       .pwsi = &l->wsi};
-  /* The host is checked by our own context (tls_openssl.c). */
-  if (d->url.tls)
+  if (d->url.tls) {
+    /* The host is checked by our own context (tls_openssl.c). */
     info.ssl_connection |=
         LCCSCF_USE_SSL | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK;
+    /* OpenSSL writes with write(); libwebsockets otherwise, and curl always,
+     * with MSG_NOSIGNAL. */
+    opamp__reactor_no_sigpipe(c->w->t->reactor);
+  }
   l->connecting = true;
   errno = 0;
   struct lws *wsi = lws_client_connect_via_info(&info);

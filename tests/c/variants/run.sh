@@ -11,7 +11,8 @@ mkdir -p "$dir"
 
 # build <cmake arguments…>, then what `targets` names, or all.
 build() {
-  cmake -G Ninja -S "$source" -B "$dir" -DOPAMP_WERROR=ON "$@" \
+  # What an earlier run was told must not be remembered.
+  cmake --fresh -G Ninja -S "$source" -B "$dir" -DOPAMP_WERROR=ON "$@" \
     >"$dir/configure.log" 2>&1 || {
     cat "$dir/configure.log"
     exit 1
