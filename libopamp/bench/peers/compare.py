@@ -187,6 +187,10 @@ ROWS = [("cpu_us", "CPU for a heartbeat", "µs"),
         ("bytes", "bytes of a heartbeat", "")]
 
 
+# Here the floor is next to nothing, and a ratio to it says nothing.
+ABSOLUTE = ("per_client_kb", "threads")
+
+
 def cell(value, floor, unit):
     if value is None:
         return "–"
@@ -209,7 +213,8 @@ def table(results, names):
                         key in ("first_ms", "rss_kb", "threads", "bytes")
                         and n != 1):
                     continue
-                cells = [cell(v, values[0], unit) for v in values]
+                floor = None if key in ABSOLUTE else values[0]
+                cells = [cell(v, floor, unit) for v in values]
                 lines.append(f"| {scheme}: {title} | {n:,} | " +
                              " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -221,7 +226,7 @@ def add_memory(results):
         one = results.get((name, scheme, 1))
         if n > 1 and one:
             figures["per_client_kb"] = \
-                (figures["rss_kb"] - one["rss_kb"]) / (n - 1)
+                max(figures["rss_kb"] - one["rss_kb"], 0) / (n - 1)
 
 
 def main():
@@ -231,6 +236,9 @@ def main():
     arguments.add_argument("--quick", action="store_true",
                            help="only 1 and 100 agents")
     options = arguments.parse_args()
+    # The peers are built elsewhere than where this was started.
+    options.build = os.path.abspath(options.build)
+    options.scratch = os.path.abspath(options.scratch)
     os.makedirs(options.scratch, exist_ok=True)
     results, known = {}, peers(options)
     with Server(f"{options.build}/libopamp/bench/floor_server") as server:
