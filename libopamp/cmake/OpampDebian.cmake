@@ -28,8 +28,9 @@ file(WRITE ${control}/triggers "activate-noawait ldconfig\n")
 file(WRITE ${control}/shlibs "libopamp 0 libopamp0 (>= ${PROJECT_VERSION})\n")
 set(CPACK_DEBIAN_LIB_PACKAGE_CONTROL_EXTRA
   ${control}/triggers ${control}/shlibs)
-# dpkg-shlibdeps does not know since when packed relocations are understood.
-set(CPACK_DEBIAN_LIB_PACKAGE_DEPENDS "libc6 (>= 2.36)")
+# dpkg-shlibdeps does not know since when packed relocations are understood, nor
+# what is loaded when it is needed.
+set(CPACK_DEBIAN_LIB_PACKAGE_DEPENDS "libc6 (>= 2.36), libcurl4 (>= 7.88)")
 if(OPAMP_WITH_WEBSOCKET)
   # libwebsockets only recommends it.
   string(APPEND CPACK_DEBIAN_LIB_PACKAGE_DEPENDS ", libwebsockets-evlib-uv")

@@ -36,7 +36,9 @@ extern "C" {
 /** A new loop for up to `max_connections` connections at once (0: 64). Free it
  * with opamp_loop_free().
  *
- * When libwebsockets lacks its libuv plugin, connecting a WebSocket fails with
+ * The shared library loads libcurl, and the many libraries that it needs, when
+ * an agent first speaks HTTP. Where libcurl is missing HTTP, and where
+ * libwebsockets lacks its libuv plugin WebSocket, fails to connect with
  * OPAMP_ERR_UNSUPPORTED, and the event's text names the package to install.
  * @retval OPAMP_ERR_NOMEM
  * @retval OPAMP_ERR_IO  there are no descriptors

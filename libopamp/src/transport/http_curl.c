@@ -418,6 +418,9 @@ static bool add_headers(http_conn *c, const opamp__endpoint *ep) {
 opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep) {
   opamp__addrs numeric;
+  http_pool *p;
+  opamp_status status = opamp__http_pool(&p, t, ep->tls);
+  if (status != OPAMP_OK) return status;
   http_conn *c = (http_conn *)opamp__calloc(1, sizeof *c);
   if (c == NULL) return opamp__nomem();
   c->base.ops = &ops;
@@ -431,12 +434,9 @@ opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
   c->numeric = opamp__addr_numeric(ep->url->host, &numeric);
   c->url = opamp__strndup(ep->url->text, strlen(ep->url->text));
   c->host = opamp__strndup(ep->url->host, strlen(ep->url->host));
-  http_pool *p = opamp__http_pool(t, ep->tls);
-  if (p != NULL) {
-    c->pool = p;
-    p->users++;
-  }
-  if (p == NULL || c->url == NULL || c->host == NULL || !add_headers(c, ep)) {
+  c->pool = p;
+  p->users++;
+  if (c->url == NULL || c->host == NULL || !add_headers(c, ep)) {
     conn_free(c);
     return opamp__nomem();
   }

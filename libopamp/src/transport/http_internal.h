@@ -48,9 +48,10 @@ struct opamp__http {
   http_pool *pools;
 };
 
-/* The pool of a configuration (NULL: plain), made when needed; NULL when out of
- * memory. The caller counts itself in `users`. */
-http_pool *opamp__http_pool(opamp__transport *t, opamp__tls *tls);
+/* The pool of a configuration (NULL: plain), made when needed. The caller counts
+ * itself in `users`. OPAMP_ERR_UNSUPPORTED without libcurl. */
+opamp_status opamp__http_pool(http_pool **out, opamp__transport *t,
+                              opamp__tls *tls);
 
 http_exchange *opamp__http_exchange_get(http_pool *p);
 /* Back into the pool; its handle is not in the multi. */

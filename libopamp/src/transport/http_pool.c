@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/mem.h"
 #include "transport/http_internal.h"
 
@@ -274,13 +275,13 @@ void opamp__http_exchange_drop(http_exchange *x) {
   opamp__http_exchange_put(x);
 }
 
+static CURLcode ready = CURLE_FAILED_INIT;
+
 static void init_curl(void) {
-  curl_global_init(CURL_GLOBAL_DEFAULT);
+  ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 static opamp__http *http_of(opamp__transport *t) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, init_curl);
   if (t->http == NULL) {
     t->http = (opamp__http *)opamp__calloc(1, sizeof *t->http);
     if (t->http != NULL) t->http->t = t;
@@ -288,9 +289,18 @@ static opamp__http *http_of(opamp__transport *t) {
   return t->http;
 }
 
-http_pool *opamp__http_pool(opamp__transport *t, opamp__tls *tls) {
+opamp_status opamp__http_pool(http_pool **out, opamp__transport *t,
+                              opamp__tls *tls) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, init_curl);
+  *out = NULL;
+  if (ready != CURLE_OK)
+    return opamp__fail(OPAMP_ERR_UNSUPPORTED,
+                       "HTTP needs libcurl.so.4 (Debian: libcurl4), which "
+                       "cannot be loaded");
   opamp__http *h = http_of(t);
-  return h == NULL ? NULL : pool_for(h, tls);
+  if (h != NULL) *out = pool_for(h, tls);
+  return *out == NULL ? opamp__nomem() : OPAMP_OK;
 }
 
 bool opamp__http_shutdown(opamp__transport *t) {

@@ -2,10 +2,10 @@
 #include "transport/transport.h"
 
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -205,7 +205,7 @@ void opamp__end_tell(const opamp__sink *sink, void *ctx, opamp__ending *e) {
   opamp__free(e);
 }
 
-/* --- what OpenSSL has ----------------------------------------------------- */
+/* --- hashes, random bytes ------------------------------------------------- */
 
 void opamp__sha256(opamp_bytes in, uint8_t out[32]) {
   static const uint8_t none = 0;
@@ -214,6 +214,8 @@ void opamp__sha256(opamp_bytes in, uint8_t out[32]) {
     memset(out, 0, 32);
 }
 
+/* Not by RAND_bytes, which sets up all of OpenSSL: who speaks no TLS would pay
+ * for it in memory and time. */
 bool opamp__random(void *out, size_t n) {
-  return n <= 1024 && RAND_bytes((unsigned char *)out, (int)n) == 1;
+  return getentropy(out, n) == 0;
 }

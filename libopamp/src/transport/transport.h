@@ -93,8 +93,8 @@ void opamp__transport_close_idle(opamp__transport *t);
 /* Starts a connection; the URL's scheme decides which kind. WebSocket: dials.
  * HTTP: nothing happens until send. It may call sink->closed only later, from
  * the loop, never from inside open. The sink is not copied. OPAMP_ERR_NOMEM;
- * OPAMP_ERR_UNSUPPORTED when libwebsockets has no libuv plugin, naming the
- * package; OPAMP_ERR_STATE after shutdown. */
+ * OPAMP_ERR_UNSUPPORTED when libwebsockets has no libuv plugin or libcurl is
+ * missing, naming the package; OPAMP_ERR_STATE after shutdown. */
 opamp_status opamp__conn_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep,
                               const opamp__sink *sink, void *ctx);
@@ -138,7 +138,8 @@ opamp_status opamp__ws_supported(void);
 
 /* SHA-256, for hashes that the protocol leaves to the agent. */
 void opamp__sha256(opamp_bytes in, uint8_t out[32]);
-/* Random bytes from the operating system; false when there are none. */
+/* Random bytes from the operating system, 256 at most; false when there are
+ * none. */
 bool opamp__random(void *out, size_t n);
 
 /* "libcurl 7.88.1, libwebsockets …, OpenSSL …": what was loaded. */

@@ -88,37 +88,41 @@ static unsigned table_size(uint32_t max_connections) {
   return (unsigned)limit.rlim_cur;
 }
 
-#if LWS_LIBRARY_VERSION_NUMBER >= 4005000
-/* The last context to go takes OpenSSL of the whole process with it. */
-static void keep_one_alive(void) {
-  static struct lws_context *anchor;
-  struct lws_context_creation_info info = {
-      .port = CONTEXT_PORT_NO_LISTEN,
-      .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
-      .fd_limit_per_thread = 4};
-  if (anchor == NULL) anchor = lws_create_context(&info);
-}
-#else
-static void keep_one_alive(void) {
-}
-#endif
-
-/* lws_create_context ignores SIGPIPE for the process; that is put back. */
+/* lws_create_context ignores SIGPIPE for the process; that is put back. Under
+ * the mutex. */
 static struct lws_context *make_context(
-    struct lws_context_creation_info *info) {
+    const struct lws_context_creation_info *info) {
   static bool silenced;
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct sigaction old;
-  pthread_once(&once, mind_forks);
-  pthread_mutex_lock(&contexts);
   sigaction(SIGPIPE, NULL, &old);
   if (!silenced) lws_set_log_level(0, no_log);
   silenced = true;
-  keep_one_alive();
   struct lws_context *c = lws_create_context(info);
   sigaction(SIGPIPE, &old, NULL);
-  pthread_mutex_unlock(&contexts);
   return c;
+}
+
+/* OpenSSL is set up for libwebsockets by a context, and for all of the process:
+ * each that does it takes an index of OpenSSL's that is never given back, and
+ * that all contexts use from then on. So one does, when TLS is first wanted;
+ * without TLS that spares a third of an agent's memory. */
+static bool tls_begun(void) {
+  static struct lws_context *one;
+  struct lws_context_creation_info info = {
+      .port = CONTEXT_PORT_NO_LISTEN,
+      .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                 LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+      .fd_limit_per_thread = 4};
+  pthread_mutex_lock(&contexts);
+  bool begun = one != NULL;
+  if (!begun) {
+    one = make_context(&info);
+    begun = one != NULL;
+    /* From 4.5 on OpenSSL would go with it. */
+    if (begun && LWS_LIBRARY_VERSION_NUMBER < 4005000) lws_context_destroy(one);
+  }
+  pthread_mutex_unlock(&contexts);
+  return begun;
 }
 
 static opamp_status no_context(void) {
@@ -167,6 +171,7 @@ static opamp__ws *ws_new(opamp__transport *t) {
 }
 
 opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   *out = t->ws;
   if (t->ws != NULL) return OPAMP_OK;
   opamp__ws *w = ws_new(t);
@@ -174,16 +179,18 @@ opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
   void *loop = opamp__reactor_uv_loop(t->reactor);
   struct lws_context_creation_info info = {
       .port = CONTEXT_PORT_NO_LISTEN,
-      .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV |
-                 LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+      .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV,
       .foreign_loops = &loop,
       .pcontext = &w->context,
       .fd_limit_per_thread = table_size(t->max_connections),
       .pt_serv_buf_size = OPAMP__WS_CHUNK,
       .max_http_header_data = HEADER_MAX,
       .timeout_secs = NO_TIMEOUT_S};
+  pthread_once(&once, mind_forks);
   int lowest = lowest_free();
+  pthread_mutex_lock(&contexts);
   struct lws_context *c = make_context(&info);
+  pthread_mutex_unlock(&contexts);
   if (c == NULL) {
     ws_free(w);
     return no_context();
@@ -225,7 +232,7 @@ static bool vhost_set_up(opamp__ws *w, ws_vhost *v) {
       .ka_interval = 10};
   if (v->tls != NULL) {
     v->ssl = opamp__tls_context(v->tls, v->host);
-    if (v->ssl == NULL) return false;
+    if (v->ssl == NULL || !tls_begun()) return false;
     info.provided_client_ssl_ctx = v->ssl;
     info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
   }

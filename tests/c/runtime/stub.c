@@ -426,6 +426,8 @@ static int listen_on(uint16_t *port) {
 
 stub *stub_new(void) {
   stub *s = calloc(1, sizeof *s);
+  /* Here and not in its thread, whose part of OpenSSL a child would lose. */
+  OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
   s->fd = listen_on(&s->port);
   if (s->fd < 0) abort();
   snprintf(s->urls[0], sizeof s->urls[0], "http://127.0.0.1:%u/v1/opamp",

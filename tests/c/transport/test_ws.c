@@ -444,20 +444,24 @@ TEST(ws_deflate_bomb_stops_at_the_limit) {
   leave();
 }
 
+/* What is written is told a round later than what was written in answer. */
+static void go(int frames) {
+  run_until(&w, &c.written, frames - 2);
+  client_send_text(&c, "go");
+  run_until(&w, &c.frames, frames);
+}
+
 /* Covers: WIRE-1 */
 TEST(ws_deflate_agreed_but_not_used) {
   join_deflated("ws_deflate_plain", NULL, 0);
   run_until(&w, &c.frames, 1);
   CHECK_MEM(c.frame.ptr, c.frame.len, "one", 3);
   CHECK(c.alive > 0);
-  client_send_text(&c, "go");
-  run_until(&w, &c.frames, 2);
+  go(2);
   CHECK_EQ(c.frame.len, 4000);
-  client_send_text(&c, "go");
-  run_until(&w, &c.frames, 3);
+  go(3);
   CHECK_MEM(c.frame.ptr, c.frame.len, "three", 5);
-  client_send_text(&c, "go");
-  run_until(&w, &c.frames, 4);
+  go(4);
   CHECK_MEM(c.frame.ptr, c.frame.len, "four", 4);
   leave();
 }

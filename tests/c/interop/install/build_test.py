@@ -38,7 +38,10 @@ class Ways(Folder):
 
     def check(self, program, shared):
         self.assertEqual(run(program).strip(), version())
-        self.assertEqual("libopamp.so.0" in run("ldd", program), shared)
+        needs = run("ldd", program)
+        self.assertEqual("libopamp.so.0" in needs, shared)
+        # Which is loaded when it is needed, or linked.
+        self.assertEqual("libcurl.so" in needs, not shared)
 
     def test_sub_directory(self):
         build = self.build(
