@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static harness_test *tests;
 static jmp_buf escape;
@@ -41,6 +42,13 @@ void harness_check_mem(const char *file, int line, const char *expr,
   for (size_t i = 0; i < got_len; i++)
     if (((const uint8_t *)got)[i] != ((const uint8_t *)want)[i])
       harness_fail(file, line, "%s differs at byte %zu", expr, i);
+}
+
+extern void __gcov_dump(void) __attribute__((weak));
+
+void harness_child_exit(int status) {
+  if (__gcov_dump != NULL) __gcov_dump();
+  _exit(status);
 }
 
 const char *harness_source_dir(void) {

@@ -33,6 +33,10 @@ void harness_check_mem(const char *file, int line, const char *expr,
                        const void *got, size_t got_len, const void *want,
                        size_t want_len);
 
+/* The end of a forked child: no exit(), which would end the parent's business,
+ * but what ran is counted for ./dev coverage. */
+_Noreturn void harness_child_exit(int status);
+
 /* The directory of the test sources, for data files. */
 const char *harness_source_dir(void);
 

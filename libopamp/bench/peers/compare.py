@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import picture
@@ -127,6 +128,11 @@ class Run:
         calls = system_calls(self.process.pid, seconds)
         self.calls = calls / max(self.server.seen()[0] - sent, 1)
 
+    def until(self, messages):
+        end = time.monotonic() + LIMIT_S
+        while self.server.seen()[0] < messages and time.monotonic() < end:
+            time.sleep(0.02)
+
     def __enter__(self):
         return self
 
@@ -147,6 +153,36 @@ def measure(server, command, scheme, n, interval_ms, seconds):
                 if isinstance(v, (int, float)) and k not in ("n", "begun")}
 
 
+def silence(server, command, scheme):
+    """System calls in three seconds in which nothing is to be done."""
+    with Run(server, command, scheme, 1, 3600 * 1000) as run:
+        if not run.wait():
+            return None
+        time.sleep(1)
+        return system_calls(run.process.pid, 3)
+
+
+def instructions(server, command, scheme):
+    """Of user space for a heartbeat: the difference of two lives, counted by
+    callgrind, which only knows programs without a runtime of their own."""
+    counts = []
+    for messages in (50, 250):
+        with tempfile.TemporaryDirectory() as directory:
+            log = os.path.join(directory, "log")
+            traced = ["valgrind", "--tool=callgrind", f"--log-file={log}",
+                      f"--callgrind-out-file={directory}/out", *command]
+            with Run(server, traced, scheme, 1, 10) as run:
+                run.until(messages)
+                run.process.terminate()
+                run.process.wait()
+                seen = server.seen()[0]
+            with open(log, encoding="utf-8") as f:
+                total = [line for line in f if "Collected" in line]
+            counts.append((seen, int(total[-1].split()[-1])))
+    (m1, i1), (m2, i2) = counts
+    return (i2 - i1) / max(m2 - m1, 1)
+
+
 # --- the peers ----------------------------------------------------------------
 
 def go_client(scratch):
@@ -159,6 +195,35 @@ def go_client(scratch):
     subprocess.run(["go", "build", "-o", program, "."], cwd=copy, check=True,
                    env={**os.environ, "GOFLAGS": "-mod=mod"})
     return program
+
+
+def size_kb(*paths):
+    """Of files without debugging information, and of directories."""
+    total = 0
+    for path in paths:
+        if os.path.isdir(path):
+            total += sum(os.path.getsize(os.path.join(at, name))
+                         for at, _, names in os.walk(path) for name in names)
+            continue
+        with tempfile.NamedTemporaryFile() as small:
+            subprocess.run(["strip", "-o", small.name, path], check=True)
+            total += os.path.getsize(small.name)
+    return total / 1024
+
+
+def installed_kb(name, command, options):
+    """What comes with it, beside what a distribution has anyway: of C its own
+    library, of Go the program, of Python the packages."""
+    if name == "libopamp":
+        return size_kb(f"{options.build}/libopamp/libopamp.so")
+    if name != "Python":
+        return size_kb(command[0])
+    found = subprocess.run(
+        [command[0], "-c", "import sysconfig;"
+         "print(sysconfig.get_path('purelib'))"],
+        capture_output=True, text=True, check=True).stdout.strip()
+    return size_kb(*(entry.path for entry in os.scandir(found) if entry.is_dir()
+                     and not entry.name.startswith(("pip", "setuptools"))))
 
 
 def peers(options):
@@ -178,17 +243,22 @@ def peers(options):
 # --- telling ------------------------------------------------------------------
 
 ROWS = [("cpu_us", "CPU for a heartbeat", "µs"),
+        ("instructions", "user instructions for a heartbeat", ""),
         ("calls", "system calls for a heartbeat", ""),
+        ("silence", "system calls in 3 s of silence", ""),
         ("all_ms", "all have reported after", "ms"),
         ("first_ms", "exec to first report", "ms"),
         ("per_client_kb", "memory for each agent", "KB"),
         ("rss_kb", "memory of the process", "KB"),
         ("threads", "threads", ""),
-        ("bytes", "bytes of a heartbeat", "")]
+        ("bytes", "bytes of a heartbeat", ""),
+        ("installed_kb", "size of what is installed", "KB")]
 
 
 # Here the floor is next to nothing, and a ratio to it says nothing.
-ABSOLUTE = ("per_client_kb", "threads")
+ABSOLUTE = ("per_client_kb", "threads", "silence", "installed_kb")
+ONCE = ("first_ms", "rss_kb", "threads", "bytes", "instructions", "silence",
+        "installed_kb")
 
 
 def cell(value, floor, unit):
@@ -210,14 +280,25 @@ def table(results, names):
                 values = [results.get((name, scheme, n), {}).get(key)
                           for name in names]
                 if all(v is None for v in values) or (
-                        key in ("first_ms", "rss_kb", "threads", "bytes")
-                        and n != 1):
+                        key in ONCE and n != 1):
                     continue
                 floor = None if key in ABSOLUTE else values[0]
                 cells = [cell(v, floor, unit) for v in values]
                 lines.append(f"| {scheme}: {title} | {n:,} | " +
                              " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def add_once(server, results, known, options):
+    """What needs no load to be seen."""
+    for (name, scheme, n), figures in results.items():
+        command = known[name][0]
+        if n != 1:
+            continue
+        figures["silence"] = silence(server, command, scheme)
+        figures["installed_kb"] = installed_kb(name, command, options)
+        if name in ("floor", "libopamp"):
+            figures["instructions"] = instructions(server, command, scheme)
 
 
 def add_memory(results):
@@ -254,6 +335,7 @@ def main():
                               f"in {LIMIT_S} s", file=sys.stderr)
                     else:
                         results[name, scheme, n] = figures
+        add_once(server, results, known, options)
     add_memory(results)
     print(table(results, list(known)))
     path = os.path.join(options.scratch, "peers.svg")

@@ -68,9 +68,9 @@ static bool put_head(opamp__core *c) {
 static uint32_t fit(opamp__core *c, uint32_t rows) {
   uint64_t max = opamp__opt(c, OPAMP_OPT_MAX_SEND);
   uint64_t size = HEAD_AND_TAIL;
-  for (int i = 0; i < OPAMP__ROWS; i++) {
+  uint32_t left = rows;
+  for (int i; (i = opamp__rows_take(&left)) >= 0;) {
     uint32_t bit = UINT32_C(1) << i;
-    if ((rows & bit) == 0) continue;
     if (HEAD_AND_TAIL + row_size(c, i) > max) {
       opamp__rows_park(c, i, OPAMP__LIT("over the send limit (max-send)"));
       rows &= ~bit;
@@ -85,8 +85,8 @@ static uint32_t fit(opamp__core *c, uint32_t rows) {
 
 static bool put_body(opamp__core *c, const plan *p) {
   static const opamp_bytes empty = {NULL, 0};
-  for (int i = 0; i < OPAMP__ROWS; i++) {
-    if ((p->rows & (UINT32_C(1) << i)) == 0) continue;
+  uint32_t rows = p->rows;
+  for (int i; (i = opamp__rows_take(&rows)) >= 0;) {
     if (hash_only(c, i)
             ? !put_components_hash(c)
             : !opamp__put_bytes(&c->frame, opamp__row_infos[i].field,
@@ -106,9 +106,9 @@ static int64_t frame_fields(const opamp__core *c) {
   int64_t fields = (INT64_C(1) << OPAMP_AGENT_TO_SERVER_INSTANCE_UID) |
                    (INT64_C(1) << OPAMP_AGENT_TO_SERVER_SEQUENCE_NUM) |
                    (INT64_C(1) << OPAMP_AGENT_TO_SERVER_CAPABILITIES);
-  for (int i = 0; i < OPAMP__ROWS; i++)
-    if (c->frame_rows & (UINT32_C(1) << i))
-      fields |= INT64_C(1) << opamp__row_infos[i].field;
+  uint32_t rows = c->frame_rows;
+  for (int i; (i = opamp__rows_take(&rows)) >= 0;)
+    fields |= INT64_C(1) << opamp__row_infos[i].field;
   if (c->frame_custom)
     fields |= INT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
   if (c->frame_final)
@@ -200,9 +200,8 @@ static bool heartbeat_due(const opamp__core *c) {
 
 static uint32_t suspects(const opamp__core *c, uint32_t rows) {
   uint32_t mask = 0;
-  for (int i = 0; i < OPAMP__ROWS; i++)
-    if ((rows & (UINT32_C(1) << i)) && c->rows[i].suspect)
-      mask |= UINT32_C(1) << i;
+  for (int i; (i = opamp__rows_take(&rows)) >= 0;)
+    if (c->rows[i].suspect) mask |= UINT32_C(1) << i;
   return mask;
 }
 

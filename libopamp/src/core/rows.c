@@ -82,8 +82,7 @@ opamp_status opamp__rows_set(opamp__core *c, int field, opamp__buf *value) {
 }
 
 void opamp__rows_sent(opamp__core *c, uint32_t mask, uint32_t index) {
-  for (int i = 0; i < OPAMP__ROWS; i++) {
-    if ((mask & (UINT32_C(1) << i)) == 0) continue;
+  for (int i; (i = opamp__rows_take(&mask)) >= 0;) {
     c->rows[i].sent = c->rows[i].set;
     c->rows[i].index = index;
   }
@@ -212,12 +211,14 @@ void opamp__rows_unpark(opamp__core *c) {
 
 void opamp__rows_look(opamp__core *c) {
   uint64_t undelivered = 0, parked = 0;
-  for (int i = 0; i < OPAMP__ROWS; i++) {
-    const opamp__row *r = &c->rows[i];
+  uint32_t some = 0;
+  for (int i = 0; i < OPAMP__ROWS; i++)
+    if (c->rows[i].set != c->rows[i].acked || c->rows[i].parked)
+      some |= UINT32_C(1) << i;
+  for (int i; (i = opamp__rows_take(&some)) >= 0;) {
     uint64_t bit = UINT64_C(1) << opamp__row_infos[i].field;
-    if (r->parked) parked |= bit;
-    if (r->parked || (r->set != r->acked && opamp__rows_allowed(c, i)))
-      undelivered |= bit;
+    if (c->rows[i].parked) parked |= bit;
+    if (c->rows[i].parked || opamp__rows_allowed(c, i)) undelivered |= bit;
   }
   if (c->customs != NULL)
     undelivered |= UINT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;

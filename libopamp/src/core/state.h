@@ -76,6 +76,14 @@ typedef struct opamp__row_info {
 
 extern const opamp__row_info opamp__row_infos[OPAMP__ROWS];
 
+/* For a mask of rows, which is empty most of the time: takes the lowest out of
+ * it; -1 when there is none. */
+static inline int opamp__rows_take(uint32_t *mask) {
+  int row = *mask == 0 ? -1 : __builtin_ctz(*mask);
+  *mask &= *mask - 1;
+  return row;
+}
+
 /* --- offers --------------------------------------------------------------- */
 
 typedef enum opamp__offer_state {

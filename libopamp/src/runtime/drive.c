@@ -65,9 +65,10 @@ static void unlink_client(opamp_loop *l, opamp_client *c) {
   if (c->next != NULL) c->next->prev = c->prev;
 }
 
+/* Under the mutex, which it gives away meanwhile. */
 static void drain(opamp_loop *l) {
   opamp_client *c;
-  opamp__lock(l);
+  l->wake_sent = false;
   while ((c = next_dirty(l)) != NULL) {
     opamp__command *list = NULL;
     bool freed = opamp__client_gone(c);
@@ -84,18 +85,13 @@ static void drain(opamp_loop *l) {
     }
     opamp__lock(l);
   }
-  opamp__unlock(l);
 }
 
 void opamp__loop_drain(opamp_loop *l) {
-  bool any;
-  opamp__lock(l);
-  l->wake_sent = false;
-  any = l->dirty_head != NULL;
-  opamp__unlock(l);
-  if (!any) return;
   opamp__reactor_enter(l->reactor);
+  opamp__lock(l);
   drain(l);
+  opamp__unlock(l);
   opamp__reactor_leave(l->reactor);
 }
 
@@ -105,36 +101,28 @@ static opamp_client *client_of(opamp__heap_node *n) {
   return (opamp_client *)(void *)((char *)n - offsetof(opamp_client, deadline));
 }
 
-static uint64_t first_deadline(opamp_loop *l) {
-  const opamp__heap_node *n;
-  uint64_t at;
-  opamp__lock(l);
-  n = opamp__heap_first(&l->deadlines);
-  at = n == NULL ? UINT64_MAX : n->at;
-  opamp__unlock(l);
-  return at;
-}
+/* These under the mutex. */
 
-static opamp_client *next_due(opamp_loop *l, uint64_t now) {
-  opamp__heap_node *n;
-  opamp__lock(l);
-  n = opamp__heap_first(&l->deadlines);
-  if (n != NULL && n->at > now) n = NULL;
-  opamp__unlock(l);
-  return n == NULL ? NULL : client_of(n);
-}
-
-static void run_due(opamp_loop *l) {
-  uint64_t now = opamp__now_ms();
-  opamp_client *c;
-  while ((c = next_due(l, now)) != NULL) opamp__client_tick(c);
+static opamp_client *first_due(opamp_loop *l, uint64_t now) {
+  opamp__heap_node *n = opamp__heap_first(&l->deadlines);
+  return n == NULL || n->at > now ? NULL : client_of(n);
 }
 
 /* In how many ms the first deadline comes: -1 never. */
 static int64_t until_due(opamp_loop *l) {
-  uint64_t at = first_deadline(l), now = opamp__now_ms();
-  if (at >= OPAMP__DEADLINE_NONE) return -1;
-  return at <= now ? 0 : (int64_t)(at - now);
+  const opamp__heap_node *n = opamp__heap_first(&l->deadlines);
+  if (n == NULL || n->at >= OPAMP__DEADLINE_NONE) return -1;
+  uint64_t now = opamp__now_ms();
+  return n->at <= now ? 0 : (int64_t)(n->at - now);
+}
+
+/* Whether there is a reason not to wait. A wake-up that came before is seen
+ * here, one that comes later ends the wait. */
+static bool must_not_wait(opamp_loop *l) {
+  l->wake_sent = false;
+  if (l->dirty_head != NULL || l->free_pending) return true;
+  if (l->has_thread) return l->quit || atomic_load(&l->wake_told);
+  return opamp__events_wait(l) || atomic_load(&l->woken);
 }
 
 static int64_t sooner(int64_t a, int64_t b) {
@@ -146,28 +134,25 @@ static int64_t sooner(int64_t a, int64_t b) {
 /* --- steps ---------------------------------------------------------------- */
 
 static void work(opamp_loop *l) {
-  opamp__loop_drain(l);
-  run_due(l);
-}
-
-/* Whether there is a reason not to wait. A wake-up that came before is seen
- * here, one that comes later ends the wait. */
-static bool must_not_wait(opamp_loop *l) {
-  bool yes;
+  uint64_t now = opamp__now_ms();
+  opamp_client *c;
   opamp__lock(l);
-  l->wake_sent = false;
-  yes = l->dirty_head != NULL || l->free_pending;
-  if (l->has_thread)
-    yes |= l->quit || atomic_load(&l->wake_told);
-  else
-    yes |= opamp__events_wait(l) || atomic_load(&l->woken);
+  drain(l);
+  while ((c = first_due(l, now)) != NULL) {
+    opamp__unlock(l);
+    opamp__client_tick(c);
+    opamp__lock(l);
+  }
   opamp__unlock(l);
-  return yes;
 }
 
 int64_t opamp__loop_until(void *loop) {
   opamp_loop *l = loop;
-  return must_not_wait(l) ? 0 : until_due(l);
+  int64_t ms;
+  opamp__lock(l);
+  ms = must_not_wait(l) ? 0 : until_due(l);
+  opamp__unlock(l);
+  return ms;
 }
 
 void opamp__loop_step(opamp_loop *l, int64_t timeout_ms) {
@@ -240,8 +225,9 @@ int opamp_loop_timeout_ms(opamp_loop *l) {
   opamp__lock(l);
   now =
       opamp__events_wait(l) || l->dirty_head != NULL || atomic_load(&l->woken);
+  ms = until_due(l);
   opamp__unlock(l);
   if (now) return 0;
-  ms = sooner(until_due(l), opamp__reactor_timeout(l->reactor));
+  ms = sooner(ms, opamp__reactor_timeout(l->reactor));
   return ms > INT_MAX ? INT_MAX : (int)ms;
 }

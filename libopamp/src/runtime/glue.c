@@ -303,7 +303,6 @@ static bool feed_deferred(opamp_client *c) {
   static const opamp__in_closed broken = {.why = OPAMP_ERR_NOMEM,
                                           .retry_after_ms = -1,
                                           .text = {"out of memory", 13}};
-  opamp__input in = {.kind = OPAMP__IN_CLOSED, .closed = &broken};
   if (cmd != NULL) {
     c->deferred = cmd->next;
     (void)opamp__core_feed(c->core, opamp__command_input(cmd), opamp__now_ms());
@@ -312,6 +311,7 @@ static bool feed_deferred(opamp_client *c) {
   }
   if (!c->conn_broken) return false;
   c->conn_broken = false;
+  opamp__input in = {.kind = OPAMP__IN_CLOSED, .closed = &broken};
   (void)opamp__core_feed(c->core, &in, opamp__now_ms());
   return true;
 }

@@ -26,6 +26,7 @@ struct opamp__reactor {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_timer_t limit;
+  bool waits;
   int64_t timeout_ms;
   opamp__until_cb until;
   void *until_ctx;
@@ -61,6 +62,9 @@ static void end_of_wait(uv_timer_t *h) {
   (void)h; /* that it fires is all */
 }
 
+static void before_wait(uv_prepare_t *h);
+static void after_wait(uv_check_t *h);
+
 static void woken(uv_async_t *h) {
   opamp__reactor *r = (opamp__reactor *)h->data;
   /* From the end: a callback that takes itself out is replaced by one that
@@ -92,7 +96,10 @@ opamp_status opamp__reactor_new(opamp__reactor **out) {
   r->idle.data = r;
   uv_prepare_init(&r->loop, &r->prepare);
   r->prepare.data = r;
+  uv_prepare_start(&r->prepare, before_wait);
   uv_check_init(&r->loop, &r->check);
+  r->check.data = r;
+  uv_check_start(&r->check, after_wait);
   uv_timer_init(&r->loop, &r->limit);
   r->last = &r->now;
   *out = r;
@@ -212,6 +219,7 @@ void opamp__reactor_on_wait(opamp__reactor *r, opamp__until_cb cb, void *ctx) {
  * after_wait. */
 static void before_wait(uv_prepare_t *h) {
   opamp__reactor *r = (opamp__reactor *)h->data;
+  if (!r->waits) return;
   int64_t ms = r->timeout_ms;
   int64_t until = r->until == NULL ? -1 : r->until(r->until_ctx);
   if (ms < 0 || (until >= 0 && until < ms)) ms = until;
@@ -221,7 +229,7 @@ static void before_wait(uv_prepare_t *h) {
 }
 
 static void after_wait(uv_check_t *h) {
-  uv_stop(h->loop);
+  if (((opamp__reactor *)h->data)->waits) uv_stop(h->loop);
 }
 
 void opamp__reactor_run(opamp__reactor *r) {
@@ -241,13 +249,11 @@ void opamp__reactor_step(opamp__reactor *r, int64_t timeout_ms) {
   }
   opamp__reactor_enter(r);
   r->timeout_ms = timeout_ms;
-  uv_prepare_start(&r->prepare, before_wait);
-  uv_check_start(&r->check, after_wait);
+  r->waits = true;
   /* Not UV_RUN_ONCE, which does not wait where an idle handle has run, and
    * libwebsockets has one run after everything it did. */
   uv_run(&r->loop, UV_RUN_DEFAULT);
-  uv_check_stop(&r->check);
-  uv_prepare_stop(&r->prepare);
+  r->waits = false;
   uv_timer_stop(&r->limit);
   opamp__reactor_leave(r);
 }

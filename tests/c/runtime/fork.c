@@ -275,7 +275,7 @@ static void fork_and_abandon(place *p, bool look_for_leaks) {
   if (p->when == IDLE) (void)stub_connections(p->s);
   pid_t pid = fork();
   CHECK(pid >= 0);
-  if (pid == 0) _exit(abandon(p, look_for_leaks));
+  if (pid == 0) harness_child_exit(abandon(p, look_for_leaks));
   finish(pid);
   watched(p->l, after, sizeof after);
   check_still_watched(before, after);
@@ -380,7 +380,7 @@ TEST(child_wakes_nobody) {
   pid_t pid = fork();
   if (pid == 0) {
     opamp_loop_wake(p.l);
-    _exit(abandon(&p, true));
+    harness_child_exit(abandon(&p, true));
   }
   finish(pid);
   CHECK(readable(event_fd));
@@ -403,14 +403,14 @@ TEST(child_frees_an_event_it_holds) {
     opamp_client_free(p.c);
     opamp_loop_free(p.l);
     opamp_loop_abandon(p.l);
-    if (opamp_event_client(e) != NULL) _exit(CHILD_STATUS);
+    if (opamp_event_client(e) != NULL) harness_child_exit(CHILD_STATUS);
     opamp_event_free(e);
     p.l = NULL;
     p.c = NULL;
-    _exit(__lsan_do_recoverable_leak_check != NULL &&
-                  __lsan_do_recoverable_leak_check() != 0
-              ? CHILD_LEAKS
-              : CHILD_OK);
+    harness_child_exit(__lsan_do_recoverable_leak_check != NULL &&
+                               __lsan_do_recoverable_leak_check() != 0
+                           ? CHILD_LEAKS
+                           : CHILD_OK);
   }
   finish(pid);
   CHECK_EQ(opamp_event_accept(e), OPAMP_OK);
@@ -426,13 +426,15 @@ TEST(child_makes_a_loop_of_its_own) {
   if (pid == 0) {
     opamp_client *c;
     opamp_loop_abandon(p.l);
-    if (opamp_client_new(&c, NULL, p.o) != OPAMP_OK) _exit(CHILD_STATUS);
+    if (opamp_client_new(&c, NULL, p.o) != OPAMP_OK)
+      harness_child_exit(CHILD_STATUS);
     opamp_client_start(c);
     while (opamp_client_undelivered(c) != 0 ||
            opamp_client_counter(c, OPAMP_COUNT_MESSAGES_RECEIVED) == 0)
-      if (opamp_loop_poll(opamp_client_loop(c), 100) < 0) _exit(CHILD_STATUS);
+      if (opamp_loop_poll(opamp_client_loop(c), 100) < 0)
+        harness_child_exit(CHILD_STATUS);
     opamp_client_free(c);
-    _exit(0);
+    harness_child_exit(0);
   }
   finish(pid);
   CHECK_EQ(stub_accepted(p.s), 2);
@@ -454,7 +456,8 @@ TEST(child_without_free_descriptors) {
     setrlimit(RLIMIT_NOFILE, &none);
     opamp_loop_abandon(p.l);
     setrlimit(RLIMIT_NOFILE, &old);
-    _exit(rt_descriptors() == p.descriptors ? CHILD_OK : CHILD_DESCRIPTORS);
+    harness_child_exit(rt_descriptors() == p.descriptors ? CHILD_OK
+                                                         : CHILD_DESCRIPTORS);
   }
   finish(pid);
   check_goes_on(&p);
@@ -494,9 +497,10 @@ TEST(child_of_a_callback) {
   while (forked.pid < 0) {
     int n = opamp_loop_poll(p->l, 100);
     if (forked.pid == 0)
-      _exit(!forked.refused || n != OPAMP_ERR_FORKED ? CHILD_STATUS
-            : rt_descriptors() != p->descriptors     ? CHILD_DESCRIPTORS
-                                                     : CHILD_OK);
+      harness_child_exit(!forked.refused || n != OPAMP_ERR_FORKED ? CHILD_STATUS
+                         : rt_descriptors() != p->descriptors
+                             ? CHILD_DESCRIPTORS
+                             : CHILD_OK);
     CHECK(n >= 0);
   }
   finish(forked.pid);
@@ -529,7 +533,7 @@ TEST(child_while_a_name_is_looked_up) {
   pid_t pid = fork();
   if (pid == 0) {
     opamp_loop_abandon(t.l);
-    _exit(0);
+    harness_child_exit(0);
   }
   finish(pid);
   sem_post(&answer_comes);
