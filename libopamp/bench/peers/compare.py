@@ -28,8 +28,8 @@ SIZES = [(1, 100, 5), (100, 1000, 5), (1000, 1000, 5), (10000, 2000, 6)]
 class Server:
     """floor_server, and what it has counted."""
 
-    def __init__(self, program):
-        self.process = subprocess.Popen([program], stdin=subprocess.PIPE,
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
 
@@ -322,7 +322,7 @@ def main():
     options.scratch = os.path.abspath(options.scratch)
     os.makedirs(options.scratch, exist_ok=True)
     results, known = {}, peers(options)
-    with Server(f"{options.build}/libopamp/bench/floor_server") as server:
+    with Server([f"{options.build}/libopamp/bench/floor_server"]) as server:
         for n, interval, seconds in SIZES[:2] if options.quick else SIZES:
             for scheme in ("ws", "http"):
                 for name, (command, schemes, most) in known.items():
