@@ -59,7 +59,10 @@ static size_t body_arrives(char *p, size_t size, size_t n, void *ctx) {
                       : 0;
     keep = n < room ? n : room;
   }
-  if (!opamp__buf_append(&x->body, p, keep)) return 0;
+  if (!opamp__buf_append(&x->body, p, keep)) {
+    x->no_memory = true;
+    return 0;
+  }
   x->conn->base.sink->alive(x->conn->base.ctx);
   return x->conn == NULL ? 0 : n;
 }
@@ -291,6 +294,10 @@ static void copy_header(CURL *e, const char *name, char *out, size_t size) {
 }
 
 static opamp__ending *refused(const http_exchange *x, long status) {
+  /* curl takes "HTTP/1.1 -1" and "HTTP/2 x" for answers, too. */
+  if (!opamp__http_status(status))
+    return opamp__ending_new(OPAMP_ERR_TRANSPORT,
+                             "the answer has no HTTP status");
   opamp__refusal *r = opamp__refusal_new((int)status, "HTTP status");
   if (r == NULL) return NULL;
   copy_header(x->easy, "Location", r->location, sizeof r->location);
@@ -328,6 +335,17 @@ static opamp__ending *tls_failed(const http_exchange *x, CURLcode code) {
       x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
 }
 
+/* Also what curl says of bytes behind the end of a compressed body. */
+static opamp__ending *not_written(const http_exchange *x) {
+  if (x->no_memory) return NULL;
+  if (!x->too_big)
+    return opamp__ending_new(OPAMP_ERR_TRANSPORT,
+                             "the response cannot be decompressed");
+  return opamp__ending_new(OPAMP_ERR_LIMIT,
+                           "the response is larger than %zu bytes",
+                           x->conn->max_receive);
+}
+
 static opamp__ending *failed(const http_exchange *x, CURLcode code) {
   switch (code) {
     case CURLE_OUT_OF_MEMORY:
@@ -342,10 +360,7 @@ static opamp__ending *failed(const http_exchange *x, CURLcode code) {
     case CURLE_SSL_ISSUER_ERROR:
       return tls_failed(x, code);
     case CURLE_WRITE_ERROR:
-      if (!x->too_big) return NULL;
-      return opamp__ending_new(OPAMP_ERR_LIMIT,
-                               "the response is larger than %zu bytes",
-                               x->conn->max_receive);
+      return not_written(x);
     default:
       return opamp__ending_new(
           OPAMP_ERR_TRANSPORT, "%s",

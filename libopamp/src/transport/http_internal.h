@@ -39,7 +39,7 @@ struct http_exchange {
   http_conn *conn; /* NULL: nobody waits for it any more */
   struct curl_slist *resolve;
   opamp__buf body, packed;
-  bool opened, too_big;
+  bool opened, too_big, no_memory;
   char error[CURL_ERROR_SIZE];
 };
 

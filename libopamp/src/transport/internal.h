@@ -55,6 +55,12 @@ typedef struct opamp__refusal {
   char body[OPAMP__BODY_SHOWN + 1];
 } opamp__refusal;
 
+/* Whether a server may answer with it: what has no three digits is no status,
+ * and 0 would mean that there was none. */
+static inline bool opamp__http_status(long status) {
+  return status >= 100 && status <= 999;
+}
+
 /* New ones; NULL when out of memory, which opamp__end_tell says by itself. */
 opamp__refusal *opamp__refusal_new(int http_status, const char *what);
 #if defined(__GNUC__)

@@ -233,6 +233,7 @@ void opamp__ws_answered(ws_link *l, struct lws *wsi) {
   ws_conn *c = l->conn;
   unsigned status = lws_http_client_http_response(wsi);
   if (c == NULL || c->ending != NULL || status == 101) return;
+  if (!opamp__http_status((long)status)) return; /* no answer at all */
   opamp__refusal *r = opamp__refusal_new(
       (int)status, "the upgrade was answered with HTTP status");
   if (r == NULL) return;

@@ -126,6 +126,28 @@ TEST(http_bomb_stops_at_the_limit) {
   leave();
 }
 
+/* Which is no lack of memory, though curl cannot tell. */
+TEST(http_bytes_behind_a_compressed_body) {
+  server_start(&s, "http_big", "size=1000", "gzip=1", "behind=more", NULL);
+  target t = at("http", &s);
+  post(&t, "x");
+  run_until(&w, &c.closed, 1);
+  CHECK_EQ(c.why, OPAMP_ERR_TRANSPORT);
+  CHECK_STR(c.text, "the response cannot be decompressed");
+  CHECK_EQ(c.frames, 0);
+  leave();
+}
+
+TEST(http_status_that_is_none) {
+  server_start(&s, "http_status", "status=-12 Odd", NULL);
+  target t = at("http", &s);
+  post(&t, "x");
+  run_until(&w, &c.closed, 1);
+  CHECK_EQ(c.why, OPAMP_ERR_TRANSPORT);
+  CHECK_EQ(c.http_status, 0);
+  leave();
+}
+
 /* Covers: HTTP-6 */
 TEST(http_status_with_retry_after_and_body) {
   server_start(&s, "http_status", "status=429 Slow Down", "retry=17",
