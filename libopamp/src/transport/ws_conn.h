@@ -2,6 +2,8 @@
 #ifndef OPAMP_TRANSPORT_WS_CONN_H
 #define OPAMP_TRANSPORT_WS_CONN_H
 
+#include <zlib.h>
+
 #include "base/buf.h"
 #include "transport/ws_internal.h"
 
@@ -10,7 +12,8 @@
  * (ws_link, one for each address tried), which goes when libwebsockets says so.
  * Each points to the other until one of them goes.
  *
- * ws_dial.c: addresses, upgrade, failures until then. ws_lws.c: frames. */
+ * ws_dial.c: addresses, upgrade, failures until then. ws_lws.c: frames;
+ * ws_inflate.c: those that are compressed. */
 
 typedef struct ws_conn ws_conn;
 
@@ -37,6 +40,7 @@ struct ws_conn {
   uint8_t *frame; /* in hand; NULL: none */
   size_t len, sent;
   opamp__buf message; /* the pieces so far */
+  z_stream *inflater; /* NULL: not needed now */
   size_t max_receive;
   opamp__tls *tls;
   bool compress, numeric_hosts;
@@ -47,6 +51,7 @@ struct ws_conn {
   bool handed_over; /* the frame's last byte, but not yet to the socket */
   bool ping;
   bool in_message;
+  bool deflated; /* the message is compressed */
 };
 
 struct ws_link {
@@ -58,8 +63,11 @@ struct ws_link {
   opamp__descriptor *descriptor;
   opamp__task kill;
   opamp__timer *linger;
+  void *deflate;       /* of libwebsockets, which will free it, or not */
   uint8_t *copy;       /* of the piece that is being compressed */
   uint16_t close_code; /* to be sent, 0 none */
+  bool bad_extensions; /* in the answer to the upgrade */
+  bool fresh_windows;  /* no message of the server refers to another */
   bool connecting;     /* inside lws_client_connect_via_info */
   bool gone;           /* libwebsockets said so inside of it */
   bool tcp;
@@ -78,6 +86,17 @@ void opamp__ws_end(ws_conn *c, opamp__ending *e);
 int opamp__ws_socket_error(struct lws *wsi);
 void opamp__ws_free(ws_conn *c);
 void opamp__ws_link_free(ws_link *l);
+
+/* Appends what a piece of a compressed message stands for to c->message.
+ * OPAMP_ERR_LIMIT, OPAMP_ERR_NOMEM, OPAMP_ERR_FRAME: they are not well
+ * compressed. */
+opamp_status opamp__ws_inflate(ws_conn *c, const uint8_t *p, size_t n,
+                               bool last);
+/* The next message begins anew. */
+void opamp__ws_inflate_end(ws_conn *c);
+
+/* In ws_context.c: at the end of the wsi, what it left of its compressor. */
+void opamp__ws_free_deflate(ws_link *l);
 
 void opamp__ws_dial_free(ws_dial *d);
 /* Begins with the addresses of the URL, in the loop's next round at the

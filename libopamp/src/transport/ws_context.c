@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "transport/tls_internal.h"
-#include "transport/ws_internal.h"
+#include "transport/ws_conn.h"
 
 enum {
   NO_TIMEOUT_S = 7 * 24 * 3600, /* the deadlines are the core's */
@@ -55,25 +55,69 @@ static const struct lws_protocols protocols[] = {
      .tx_packet_size = OPAMP__WS_CHUNK},
     {0}};
 
-/* For a pong, or a message that is not compressed, libwebsockets' extension
- * says "nothing to be done" (5), which the client's parser of version 4.1 takes
- * as nothing consumed: it would deliver the same bytes for ever. 0 means the
- * same to it and lets it go on. */
+/* libwebsockets has room for one extension, and writes a second one past it. So
+ * with several in the answer none is made, and the connection ends when it is
+ * open. */
+static bool one_extension(struct lws *wsi) {
+  char answer[256];
+  return lws_hdr_copy(wsi, answer, sizeof answer, WSI_TOKEN_EXTENSIONS) > 0 &&
+         strpbrk(answer, ",\t") == NULL;
+}
+
+static int construct(ws_link *l, struct lws_context *context,
+                     const struct lws_extension *ext, struct lws *wsi,
+                     void *user, void *in, size_t len) {
+  l->bad_extensions = !one_extension(wsi);
+  if (l->bad_extensions) return -1;
+  int n = lws_extension_callback_pm_deflate(
+      context, ext, wsi, LWS_EXT_CB_CLIENT_CONSTRUCT, user, in, len);
+  if (n == 0) l->deflate = *(void **)user;
+  return n;
+}
+
+/* Compresses what is sent. What is received goes past it (ws_inflate.c). */
 static int deflate_callback(struct lws_context *context,
                             const struct lws_extension *ext, struct lws *wsi,
                             enum lws_extension_callback_reasons reason,
                             void *user, void *in, size_t len) {
-  enum { NOTHING_TO_BE_DONE = 5 };
-  int n = lws_extension_callback_pm_deflate(context, ext, wsi, reason, user, in,
-                                            len);
-  return reason == LWS_EXT_CB_PAYLOAD_RX && n == NOTHING_TO_BE_DONE ? 0 : n;
+  enum { SERVER_NO_CONTEXT_TAKEOVER = 0 /* in its list of parameters */ };
+  ws_link *l = (ws_link *)lws_wsi_user(wsi);
+  const struct lws_ext_option_arg *option;
+  switch (reason) {
+    case LWS_EXT_CB_PAYLOAD_RX:
+      return 0;
+    case LWS_EXT_CB_CLIENT_CONSTRUCT:
+      return construct(l, context, ext, wsi, user, in, len);
+    case LWS_EXT_CB_OPTION_SET:
+      option = (const struct lws_ext_option_arg *)in;
+      if (option->option_index == SERVER_NO_CONTEXT_TAKEOVER)
+        l->fresh_windows = true;
+      break;
+    case LWS_EXT_CB_DESTROY:
+      if (l->deflate == user) l->deflate = NULL;
+      break;
+    default:
+      break;
+  }
+  return lws_extension_callback_pm_deflate(context, ext, wsi, reason, user, in,
+                                           len);
 }
 
-static const struct lws_extension deflate[] = {
+static const struct lws_extension extensions[] = {
     {"permessage-deflate", deflate_callback,
      "permessage-deflate; client_no_context_takeover"
      "; server_no_context_takeover; client_max_window_bits"},
     {NULL, NULL, NULL}};
+
+/* libwebsockets forgets the one it has made for an answer whose parameters it
+ * then cannot read. */
+void opamp__ws_free_deflate(ws_link *l) {
+  if (l->deflate != NULL)
+    (void)lws_extension_callback_pm_deflate(l->w->context, extensions, l->wsi,
+                                            LWS_EXT_CB_DESTROY, l->deflate,
+                                            NULL, 0);
+  l->deflate = NULL;
+}
 
 /* --- the context ---------------------------------------------------------- */
 
@@ -221,7 +265,7 @@ static bool vhost_set_up(opamp__ws *w, ws_vhost *v) {
   struct lws_context_creation_info info = {
       .port = CONTEXT_PORT_NO_LISTEN,
       .protocols = protocols,
-      .extensions = v->compress ? deflate : NULL,
+      .extensions = v->compress ? extensions : NULL,
       /* Else it would follow http_proxy from the environment. */
       .http_proxy_address = "",
       .vhost_name = "opamp",

@@ -81,6 +81,7 @@ void opamp__ws_free(ws_conn *c) {
   opamp__soon_cancel(c->base.t, &c->task);
   opamp__ws_dial_free(c->dial);
   opamp__buf_free(&c->message);
+  opamp__ws_inflate_end(c);
   opamp__tls_unref(c->tls);
   opamp__free(c->ending);
   opamp__free(c);
@@ -206,52 +207,85 @@ static int writable(ws_link *l) {
 
 /* --- receiving ------------------------------------------------------------ */
 
-/* Never anything but 0 for libwebsockets: it would parse on with a buffer that
- * is not reset. What must end is parted from its link, which swallows the rest.
- */
-static void deliver(ws_conn *c, const uint8_t *p, size_t n) {
-  c->in_message = false;
-  if (c->message.len == 0) {
-    c->base.sink->frame(c->base.ctx, p, n);
-    return;
-  }
-  if (!opamp__buf_append(&c->message, p, n)) {
-    reject(c, NULL, 1011);
-    return;
-  }
-  /* The owner may end the connection from inside. */
+/* The owner may end the connection from inside. */
+static void deliver(ws_conn *c) {
   opamp__buf whole = c->message;
   memset(&c->message, 0, sizeof c->message);
   c->base.sink->frame(c->base.ctx, whole.ptr, whole.len);
   opamp__buf_free(&whole);
 }
 
-static void received(ws_link *l, const uint8_t *p, size_t n) {
-  ws_conn *c = l->conn;
-  if (c == NULL || l->close_sent) return;
-  if (!c->in_message && !lws_frame_is_binary(l->wsi)) {
-    reject(c, opamp__ending_new(OPAMP_ERR_TEXT_FRAME, "a text message"), 1003);
-    return;
+static void too_large(ws_conn *c) {
+  reject(
+      c,
+      opamp__ending_new(OPAMP_ERR_LIMIT, "a message is larger than %zu bytes",
+                        c->max_receive),
+      1009);
+}
+
+static void received_deflated(ws_link *l, ws_conn *c, const uint8_t *p,
+                              size_t n) {
+  bool last = lws_is_final_fragment(l->wsi) != 0;
+  switch (opamp__ws_inflate(c, p, n, last)) {
+    case OPAMP_OK:
+      c->in_message = !last;
+      if (last && l->fresh_windows) opamp__ws_inflate_end(c);
+      if (last)
+        deliver(c);
+      else
+        c->base.sink->alive(c->base.ctx);
+      break;
+    case OPAMP_ERR_LIMIT:
+      too_large(c);
+      break;
+    case OPAMP_ERR_FRAME:
+      reject(c,
+             opamp__ending_new(OPAMP_ERR_FRAME,
+                               "a message is not well compressed"),
+             1007);
+      break;
+    default:
+      reject(c, NULL, 1011);
+      break;
   }
-  size_t announced = c->compress ? 0 : lws_remaining_packet_payload(l->wsi);
+}
+
+static void received_plain(ws_link *l, ws_conn *c, const uint8_t *p, size_t n) {
+  size_t announced = lws_remaining_packet_payload(l->wsi);
   size_t room = c->max_receive - c->message.len;
-  if (n > room || announced > room - n) {
-    reject(
-        c,
-        opamp__ending_new(OPAMP_ERR_LIMIT, "a message is larger than %zu bytes",
-                          c->max_receive),
-        1009);
-    return;
-  }
-  if (lws_is_final_fragment(l->wsi)) {
-    deliver(c, p, n);
-    return;
-  }
-  c->in_message = true;
-  if (!opamp__buf_append(&c->message, p, n))
+  bool last = lws_is_final_fragment(l->wsi) != 0;
+  c->in_message = !last;
+  if (n > room || announced > room - n)
+    too_large(c);
+  else if (last && c->message.len == 0)
+    c->base.sink->frame(c->base.ctx, p, n);
+  else if (!opamp__buf_append(&c->message, p, n))
     reject(c, NULL, 1011);
+  else if (last)
+    deliver(c);
   else
     c->base.sink->alive(c->base.ctx);
+}
+
+/* Never anything but 0 for libwebsockets: it would parse on with a buffer that
+ * is not reset. What must end is parted from its link, which swallows the rest.
+ */
+static void received(ws_link *l, const uint8_t *p, size_t n) {
+  enum { RSV1 = 0x40 };
+  ws_conn *c = l->conn;
+  if (c == NULL || l->close_sent) return;
+  if (!c->in_message) {
+    if (!lws_frame_is_binary(l->wsi)) {
+      reject(c, opamp__ending_new(OPAMP_ERR_TEXT_FRAME, "a text message"),
+             1003);
+      return;
+    }
+    c->deflated = (lws_get_reserved_bits(l->wsi) & RSV1) != 0;
+  }
+  if (c->deflated)
+    received_deflated(l, c, p, n);
+  else
+    received_plain(l, c, p, n);
 }
 
 /* --- the other callbacks -------------------------------------------------- */
@@ -261,6 +295,13 @@ static void opened(ws_link *l) {
   if (c == NULL) return;
   opamp__ws_dial_free(c->dial);
   c->dial = NULL;
+  if (l->bad_extensions) {
+    reject(c,
+           opamp__ending_new(OPAMP_ERR_TRANSPORT,
+                             "bad answer to the upgrade: several extensions"),
+           1010);
+    return;
+  }
   c->open = true;
   if (c->compress)
     lws_set_extension_option(l->wsi, "permessage-deflate", "tx_buf_size", "14");
@@ -336,6 +377,7 @@ static void link_gone(ws_link *l) {
   if (c != NULL && !l->connecting)
     opamp__ws_end(
         c, opamp__ending_new(OPAMP_ERR_TRANSPORT, "the connection broke off"));
+  opamp__ws_free_deflate(l);
   l->wsi = NULL;
   if (l->connecting)
     l->gone = true;

@@ -131,10 +131,11 @@ def http_chunked(peer):
 
 
 def http_big(peer):
-    """A body of `size` bytes, gzipped when asked."""
+    """A body of `size` bytes, gzipped when asked, with something behind it."""
     body, extra = bytes(int(OPTIONS["size"])), []
     if OPTIONS.get("gzip"):
         body, extra = gzip.compress(body), ["Content-Encoding: gzip"]
+        body += OPTIONS.get("behind", "").encode()
     while True:
         peer.request()
         peer.answer("200 OK", body, *extra)
@@ -444,6 +445,28 @@ def ws_deflate(peer):
 def ws_deflate_bomb(peer):
     ws = WebSocket(peer, extension=DEFLATE)
     ws.send(BINARY, deflated(bytes(int(OPTIONS["size"]))), rsv=64)
+    ws.until_close()
+
+
+def ws_deflate_takeover(peer):
+    """Messages that refer to those before, the last one in three frames; then
+    one that is cut off."""
+    ws = WebSocket(peer, extension="permessage-deflate")
+    z = zlib.compressobj(9, zlib.DEFLATED, -15)
+    for i in range(3):
+        data = z.compress(b"hello hello %d" % i) + z.flush(zlib.Z_SYNC_FLUSH)
+        if i < 2:
+            ws.send(BINARY, data[:-4], rsv=64)
+    ws.send(BINARY, data[:2], rsv=64, fin=False)
+    ws.send(0, data[2:-4], fin=False)
+    ws.send(0)
+    ws.message()
+    ws.send(BINARY, deflated(b"never the whole of it")[:-3], rsv=64)
+    ws.until_close()
+
+
+def ws_extensions(peer):
+    ws = WebSocket(peer, extension=OPTIONS["answer"])
     ws.until_close()
 
 

@@ -444,6 +444,49 @@ TEST(ws_deflate_bomb_stops_at_the_limit) {
   leave();
 }
 
+/* The last byte of such a message stands for more than a whole buffer. */
+TEST(ws_deflate_long_runs) {
+  static uint8_t run[300000];
+  int n = 0;
+  join_deflated("ws_deflate", NULL, 0);
+  run_until(&w, &c.opened, 1);
+  for (size_t size = 250; size <= sizeof run; size += size / 3) {
+    client_send(&c, run, size);
+    run_until(&w, &c.frames, ++n);
+    run_until(&w, &c.written, n);
+    CHECK_MEM(c.frame.ptr, c.frame.len, run, size);
+  }
+  leave();
+}
+
+TEST(ws_deflate_across_messages_and_frames) {
+  join_deflated("ws_deflate_takeover", NULL, 0);
+  run_until(&w, &c.frames, 3);
+  CHECK_MEM(c.frame.ptr, c.frame.len, "hello hello 2", 13);
+  client_send_text(&c, "go");
+  run_until(&w, &c.closed, 1);
+  CHECK_EQ(c.why, OPAMP_ERR_FRAME);
+  CHECK_STR(c.text, "a message is not well compressed");
+  CHECK_EQ(c.frames, 3);
+  run_for(&w, 50);
+  CHECK_STR(server_line(&s, "close "), "1007");
+  leave();
+}
+
+TEST(ws_several_extensions_are_refused) {
+  static const char *const answers[] = {
+      "answer=permessage-deflate, permessage-deflate",
+      "answer=permessage-deflate, permessage-deflate; what=?"};
+  for (size_t i = 0; i < 2; i++) {
+    join_deflated("ws_extensions", answers[i], 0);
+    run_until(&w, &c.closed, 1);
+    CHECK_EQ(c.opened, 0);
+    CHECK_EQ(c.why, OPAMP_ERR_TRANSPORT);
+    CHECK_STR(c.text, "bad answer to the upgrade: several extensions");
+    leave();
+  }
+}
+
 /* What is written is told a round later than what was written in answer. */
 static void go(int frames) {
   run_until(&w, &c.written, frames - 2);
