@@ -41,17 +41,20 @@ static const struct seed {
     SEED("ws_header", "\x80\x80\0\x0a\x01x"),
     SEED("ws_header", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\0"),
     SEED("ws_header", "\x81\0"),
-    SEED("url", "ws://host\n/other?x=1\n30\nX-Key\nsecret"),
-    SEED("url",
-         "wss://[2001:db8::1]:8443/v1/opamp?a=b\nhttps://b.example/x\n"
-         "Wed, 21 Oct 2037 07:28:00 GMT\nAuthorization\nBearer abc"),
-    SEED("url",
-         "http://h:80/a/b/../c/./d\n../e?q#f\n"
-         "Wednesday, 21-Oct-37 07:28:00 GMT\nx y\na\tb"),
-    SEED("url",
-         "https://user:pass@h/%41\n//other:1/x\n"
-         "Wed Oct 21 07:28:00 2037\nHost\na\r\nb"),
-    SEED("url", "HTTP://HOST\n?only=query\n-1\n\n"),
+    SEED("url", "ws://host\n/other?x=1"),
+    SEED("url", "wss://[2001:db8::1]:8443/v1/opamp?a=b\nhttps://b.example/x"),
+    SEED("url", "http://h:80/a/b/../c/./d\n../e?q#f"),
+    SEED("url", "https://user:pass@h/%41\n//other:1/x"),
+    SEED("url", "HTTP://HOST\n?only=query"),
+    SEED("headers", "\0 30\t"),
+    SEED("headers", "\0-1"),
+    SEED("headers", "\0Wed, 21 Oct 2037 07:28:00 GMT"),
+    SEED("headers", "\0Wednesday, 21-Oct-37 07:28:00 GMT"),
+    SEED("headers", "\0Wed Oct 21 07:28:00 2037"),
+    SEED("headers", "\0Sun Nov  6 08:49:60 1994"),
+    SEED("headers", "\1\xc0\xfc\xf4\xb0\x08"),
+    SEED("headers", "\2X-Key\nsecret\nAuthorization\nBearer abc\nx y\na\tb"),
+    SEED("headers", "\2Host\na\r\nb\nSec-WebSocket-Key\nx\n\n"),
     SEED("redact",
          "*password*,api?key\npassword: x\nuser: 'y'\napi_key: |\n"
          "  several\n  lines\nlast: 1\n"),
@@ -81,6 +84,57 @@ static const struct seed {
     SEED("websocket",
          "\0permessage-deflate; client_max_window_bits=\"12\"; "
          "server_max_window_bits=10, permessage-deflate"),
+    /* Each command, as --help describes it. */
+    SEED("peer_command",
+         "\2{\"command\":\"send\",\"id\":1,\"message\":{\"flags\":1,"
+         "\"capabilities\":[\"AcceptsStatus\",\"0x10000\"],\"command\":{"
+         "\"type\":\"Restart\"}}}\n\n{\"command\":\"offer_config\",\"files\":{"
+         "\"a.yaml\":{\"body\":\"x: 1\",\"content_type\":\"text/yaml\"},\"b\":{"
+         "\"body_base64\":\"AAE=\",\"role\":\"r\"}}}"),
+    SEED("peer_command",
+         "\1{\"command\":\"error\",\"type\":\"Unavailable\",\"message\":\"no\","
+         "\"retry_after_ms\":30}\n{\"command\":\"respond\",\"http_status\":503,"
+         "\"headers\":{\"Retry-After\":\"1\"},\"body_base64\":\"AA==\","
+         "\"times\":2}\n{\"command\":\"close\",\"connection\":2}"),
+    SEED("peer_command",
+         "\2{\"command\":\"fragment\",\"bytes\":1}\n{\"command\":\"text\","
+         "\"text\":\"t\"}\n{\"command\":\"garbage\",\"base64\":\"gn8=\","
+         "\"raw\":true}\n{\"command\":\"stall\",\"ms\":0}\n{\"command\":"
+         "\"close\",\"code\":1001,\"reason\":\"why\"}\n{\"command\":\"reset\","
+         "\"connection\":2}"),
+    SEED("peer_command",
+         "\0{\"command\":\"auto_reply\",\"off\":true}\n{\"command\":\"accept\","
+         "\"on\":false}\n{\"command\":\"accept\",\"on\":true}\nno JSON\n"
+         "{\"command\":\"stop\",\"id\":{\"a\":[]}}"),
+    SEED("agent_command",
+         "{\"command\":\"set_health\",\"id\":1,\"health\":{\"healthy\":true,"
+         "\"status\":\"s\",\"last_error\":\"e\",\"start_time_unix_nano\":1,"
+         "\"attributes\":{\"a\":1.5,\"b\":[true,null]},\"components\":{\"c\":{"
+         "\"healthy\":false}}}}\n{\"command\":\"state\"}"),
+    SEED("agent_command",
+         "{\"command\":\"set_description\",\"identifying\":{\"a\":\"b\"},"
+         "\"non_identifying\":{\"c\":{\"d\":1}}}\n{\"command\":"
+         "\"set_effective_config\",\"files\":{\"a\":{\"body\":\"x\"}}}\n"
+         "{\"command\":\"config_status\",\"hash\":\"00ff\",\"status\":"
+         "\"FAILED\",\"error\":\"e\"}"),
+    SEED("agent_command",
+         "{\"command\":\"set_components\",\"components\":{\"c\":{\"metadata\":{"
+         "\"k\":\"v\"},\"components\":{\"d\":{}}}}}\n{\"command\":"
+         "\"set_capabilities\",\"capabilities\":[\"ReportsStatus\"]}\n"
+         "{\"command\":\"set_header\",\"name\":\"X\",\"value\":null}"),
+    SEED(
+        "agent_command",
+        "{\"command\":\"batch\",\"commands\":[{\"command\":"
+        "\"set_custom_capabilities\",\"capabilities\":[\"c\"]},{\"command\":"
+        "\"send_custom\",\"capability\":\"c\",\"type\":\"t\",\"data\":"
+        "\"AAE=\"},{\"command\":\"set_heartbeat\",\"ms\":1000}]}\n{\"command\":"
+        "\"stop\",\"disconnect\":false}"),
+    SEED("agent_command",
+         "{\"command\":\"set_package_statuses\",\"packages\":{\"p\":{\"name\":"
+         "\"p\",\"status\":\"Installed\"}},"
+         "\"server_provided_all_packages_hash\":\"00\"}\n{\"command\":"
+         "\"settings_status\",\"hash\":\"\",\"status\":\"APPLIED\"}\n"
+         "{\"command\":\"request_certificate\"}"),
 };
 
 int main(int argc, char **argv) {
@@ -92,5 +146,6 @@ int main(int argc, char **argv) {
   if (mkdir(out_dir, 0777) != 0 && access(out_dir, W_OK) != 0) die(out_dir);
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     seeds_write(texts[i].target, texts[i].bytes, texts[i].n);
+  seeds_wild_answers();
   return seeds_of_transcripts(argv[2]) ? 0 : 1;
 }

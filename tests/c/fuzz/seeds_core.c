@@ -76,9 +76,13 @@ static void write_message(const opamp_msg *m) {
   }
 }
 
+static bool over_websocket(void) {
+  return now_playing.config->url->websocket;
+}
+
 /* A frame that no message is in is a seed too. */
 static void write_frame(int type, const uint8_t *p, size_t n) {
-  size_t head = now_playing.config->url->websocket ? opamp__ws_header(p, n) : 0;
+  size_t head = over_websocket() ? opamp__ws_header(p, n) : 0;
   opamp__buf raw = {NULL, 0, 0};
   opamp_msg *m = NULL;
   if (opamp_msg_parse(&m, type, (opamp_bytes){p + head, n - head}) ==
@@ -180,6 +184,7 @@ static bool put_from_outside(const opamp__input *in) {
       put_byte(CORE_FRAME);
       put_bytes(in->frame.ptr, in->frame.len);
       write_frame(OPAMP_MSG_SERVER_TO_AGENT, in->frame.ptr, in->frame.len);
+      seeds_frame(in->frame.ptr, in->frame.len, over_websocket());
       return true;
     case OPAMP__IN_ALIVE:
       put_byte(CORE_ALIVE);
@@ -189,6 +194,7 @@ static bool put_from_outside(const opamp__input *in) {
       return true;
     case OPAMP__IN_CLOSED:
       put_closed(in->closed);
+      seeds_closed(in->closed, over_websocket());
       return true;
     case OPAMP__IN_TICK:
       put_byte(CORE_TICK);
