@@ -45,7 +45,7 @@ static const char library[] = "libcurl.so.4";
 #undef curl_multi_setopt
 
 static struct {
-#define MEMBER(name) __typeof__(name) *name;
+#define MEMBER(name) __typeof__(name) *(name);
   FUNCTIONS(MEMBER)
 } real;
 
@@ -82,8 +82,8 @@ curl_version_info_data *curl_version_info(CURLversion age) {
 }
 
 struct curl_slist *curl_slist_append(struct curl_slist *list,
-                                     const char *text) {
-  return available() ? real.curl_slist_append(list, text) : NULL;
+                                     const char *data) {
+  return available() ? real.curl_slist_append(list, data) : NULL;
 }
 
 void curl_slist_free_all(struct curl_slist *list) {
@@ -96,7 +96,7 @@ void curl_slist_free_all(struct curl_slist *list) {
 #define SET(function, handle, option)                                     \
   va_list more;                                                           \
   va_start(more, option);                                                 \
-  switch ((int)option / 10000 * 10000) {                                  \
+  switch ((int)(option) / 10000 * 10000) {                                \
     case CURLOPTTYPE_LONG:                                                \
       code = real.function(handle, option, va_arg(more, long));           \
       break;                                                              \
@@ -112,9 +112,9 @@ void curl_slist_free_all(struct curl_slist *list) {
   }                                                                       \
   va_end(more)
 
-CURLcode curl_easy_setopt(CURL *handle, CURLoption option, ...) {
+CURLcode curl_easy_setopt(CURL *curl, CURLoption option, ...) {
   CURLcode code;
-  SET(curl_easy_setopt, handle, option);
+  SET(curl_easy_setopt, curl, option);
   return code;
 }
 
@@ -124,10 +124,10 @@ CURLMcode curl_multi_setopt(CURLM *multi, CURLMoption option, ...) {
   return code;
 }
 
-CURLcode curl_easy_getinfo(CURL *handle, CURLINFO info, ...) {
+CURLcode curl_easy_getinfo(CURL *curl, CURLINFO info, ...) {
   va_list more;
   va_start(more, info);
-  CURLcode code = real.curl_easy_getinfo(handle, info, va_arg(more, void *));
+  CURLcode code = real.curl_easy_getinfo(curl, info, va_arg(more, void *));
   va_end(more);
   return code;
 }
@@ -138,18 +138,18 @@ CURL *curl_easy_init(void) {
   return real.curl_easy_init();
 }
 
-void curl_easy_cleanup(CURL *handle) {
-  real.curl_easy_cleanup(handle);
+void curl_easy_cleanup(CURL *curl) {
+  real.curl_easy_cleanup(curl);
 }
 
-void curl_easy_reset(CURL *handle) {
-  real.curl_easy_reset(handle);
+void curl_easy_reset(CURL *curl) {
+  real.curl_easy_reset(curl);
 }
 
-CURLHcode curl_easy_header(CURL *handle, const char *name, size_t index,
+CURLHcode curl_easy_header(CURL *easy, const char *name, size_t index,
                            unsigned origin, int request,
                            struct curl_header **out) {
-  return real.curl_easy_header(handle, name, index, origin, request, out);
+  return real.curl_easy_header(easy, name, index, origin, request, out);
 }
 
 const char *curl_easy_strerror(CURLcode code) {
@@ -172,15 +172,15 @@ CURLMcode curl_multi_remove_handle(CURLM *multi, CURL *handle) {
   return real.curl_multi_remove_handle(multi, handle);
 }
 
-CURLMcode curl_multi_assign(CURLM *multi, curl_socket_t fd, void *ctx) {
-  return real.curl_multi_assign(multi, fd, ctx);
+CURLMcode curl_multi_assign(CURLM *multi, curl_socket_t sockfd, void *sockp) {
+  return real.curl_multi_assign(multi, sockfd, sockp);
 }
 
-CURLMcode curl_multi_socket_action(CURLM *multi, curl_socket_t fd, int events,
-                                   int *running) {
-  return real.curl_multi_socket_action(multi, fd, events, running);
+CURLMcode curl_multi_socket_action(CURLM *multi, curl_socket_t s,
+                                   int ev_bitmask, int *running) {
+  return real.curl_multi_socket_action(multi, s, ev_bitmask, running);
 }
 
-CURLMsg *curl_multi_info_read(CURLM *multi, int *left) {
-  return real.curl_multi_info_read(multi, left);
+CURLMsg *curl_multi_info_read(CURLM *multi, int *msgs_in_queue) {
+  return real.curl_multi_info_read(multi, msgs_in_queue);
 }

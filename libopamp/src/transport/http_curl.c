@@ -322,17 +322,21 @@ static opamp__ending *not_connected(const http_exchange *x) {
 }
 
 static opamp__ending *tls_failed(const http_exchange *x, CURLcode code) {
-  long verified = 0;
-  curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-  /* 1 is also what it is before anything was verified. */
-  if (verified != X509_V_OK && verified != X509_V_ERR_UNSPECIFIED) {
-    char text[200];
-    opamp__tls_verify_text(verified, text, sizeof text);
-    return opamp__ending_new(OPAMP_ERR_TLS, "%s", text);
-  }
-  return opamp__ending_new(
-      OPAMP_ERR_TLS, "%s",
-      x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
+  char text[200];
+  long result = 0;
+  curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+  /* 1 is what it is before all was verified; the name is checked before that,
+   * by curl itself, which has other words for it. */
+  bool none = result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED;
+  if (none && code == CURLE_PEER_FAILED_VERIFICATION)
+    result = x->conn->numeric ? X509_V_ERR_IP_ADDRESS_MISMATCH
+                              : X509_V_ERR_HOSTNAME_MISMATCH;
+  else if (none)
+    return opamp__ending_new(
+        OPAMP_ERR_TLS, "%s",
+        x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
+  opamp__tls_verify_text(result, text, sizeof text);
+  return opamp__ending_new(OPAMP_ERR_TLS, "%s", text);
 }
 
 /* Also what curl says of bytes behind the end of a compressed body. */

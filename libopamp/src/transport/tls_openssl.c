@@ -362,6 +362,8 @@ static int verify(X509_STORE_CTX *s, void *arg) {
   if (ok > 0) return ok;
   last_failure.error = X509_STORE_CTX_get_error(s);
   last_failure.depth = X509_STORE_CTX_get_error_depth(s);
+  /* What led to it; curl would show that instead of what it led to. */
+  ERR_clear_error();
   return ok;
 }
 
@@ -432,9 +434,11 @@ SSL_CTX *opamp__tls_context(const opamp__tls *t, const char *host) {
 
 void opamp__tls_verify_text(long result, char *out, size_t size) {
   const char *reason = X509_verify_cert_error_string(result);
-  if (last_failure.error == result)
+  bool name = result == X509_V_ERR_HOSTNAME_MISMATCH ||
+              result == X509_V_ERR_IP_ADDRESS_MISMATCH;
+  if (name || last_failure.error == result)
     snprintf(out, size, "certificate verify failed: %s (depth %d)", reason,
-             last_failure.depth);
+             name ? 0 : last_failure.depth);
   else
     snprintf(out, size, "certificate verify failed: %s", reason);
   last_failure.error = X509_V_OK;

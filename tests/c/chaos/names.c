@@ -13,12 +13,12 @@
 typedef int (*resolver)(const char *, const char *, const struct addrinfo *,
                         struct addrinfo **);
 
-int getaddrinfo(const char *node, const char *service,
-                const struct addrinfo *hints, struct addrinfo **out) {
+int getaddrinfo(const char *name, const char *service,
+                const struct addrinfo *req, struct addrinfo **pai) {
   static const int errors[] = {EAI_AGAIN, EAI_NONAME, EAI_FAIL, EAI_MEMORY};
   static unsigned asked;
   /* Names only: what is numeric is no question. */
-  const char *path = hints != NULL && (hints->ai_flags & AI_NUMERICHOST) != 0
+  const char *path = req != NULL && (req->ai_flags & AI_NUMERICHOST) != 0
                          ? NULL
                          : getenv("CHAOS_NAMES");
   int fd = path == NULL ? -1 : open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -33,5 +33,5 @@ int getaddrinfo(const char *node, const char *service,
     void *found;
     resolver call;
   } next = {dlsym(RTLD_NEXT, "getaddrinfo")};
-  return next.found == NULL ? EAI_SYSTEM : next.call(node, service, hints, out);
+  return next.found == NULL ? EAI_SYSTEM : next.call(name, service, req, pai);
 }

@@ -10,7 +10,7 @@
 
 static int asked;
 
-void *dlopen(const char *file, int flags) {
+void *dlopen(const char *file, int mode) {
   void *(*next)(const char *, int);
   void *found = dlsym(RTLD_NEXT, "dlopen");
   memcpy(&next, &found, sizeof next);
@@ -18,7 +18,7 @@ void *dlopen(const char *file, int flags) {
     asked++;
     return NULL;
   }
-  return next(file, flags);
+  return next(file, mode);
 }
 
 /* The first event of this kind, of an agent of a server that is not there. */

@@ -23,11 +23,11 @@ signed() {
     -days "$3" -extfile "$1.ext" -out "$1.pem"
 }
 
-{
-  authority ca
-  authority other
-  signed server DNS:localhost,IP:127.0.0.1,IP:::1 30
-  signed elsewhere DNS:elsewhere.example,IP:10.1.2.3 30
-  signed client DNS:agent 30
-  signed expired DNS:localhost,IP:127.0.0.1 -1
-} 2> log || { cat log >&2; exit 1; }
+exec 3>&2 > log 2>&1
+trap '[ $? = 0 ] || cat log >&3' EXIT
+authority ca
+authority other
+signed server DNS:localhost,IP:127.0.0.1,IP:::1 30
+signed elsewhere DNS:elsewhere.example,IP:10.1.2.3 30
+signed client DNS:agent 30
+signed expired DNS:localhost,IP:127.0.0.1 -1

@@ -138,11 +138,12 @@ static void make_certs(void) {
 
 /* Texts live until the end: tests keep several of them. */
 static const char *lasting(const char *text) {
-  static char *kept[64];
+  enum { MOST = 256 };
+  static char *kept[MOST];
   size_t i = 0;
-  for (; i < 64 && kept[i] != NULL; i++)
+  for (; i < MOST && kept[i] != NULL; i++)
     if (strcmp(kept[i], text) == 0) return kept[i];
-  CHECK(i < 64);
+  CHECK(i < MOST);
   return kept[i] = strdup(text);
 }
 

@@ -554,6 +554,8 @@ def tls_context():
     if "cert" not in OPTIONS:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if "ciphers" in OPTIONS:
+        context.set_ciphers(OPTIONS["ciphers"])
     context.load_cert_chain(OPTIONS["cert"], OPTIONS["key"])
     if "ca" in OPTIONS:
         context.verify_mode = ssl.CERT_REQUIRED
