@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -13,6 +14,8 @@ enum { NO_TIMEOUT_MS = 0x7fffffff /* 24 days: the deadline is the core's */ };
 struct http_conn {
   opamp__conn base;
   http_pool *pool;
+  http_host *at;
+  http_waiting waiting;
   http_exchange *exchange;
   opamp__lookup *lookup;
   opamp__task task;
@@ -193,6 +196,9 @@ static bool start(http_conn *c, const opamp__addrs *found) {
   }
   x->conn = c;
   c->exchange = x;
+  x->host = c->at;
+  x->host->users++;
+  x->host->running++;
   return true;
 }
 
@@ -201,7 +207,9 @@ static bool start(http_conn *c, const opamp__addrs *found) {
 static void conn_free(http_conn *c) {
   opamp__soon_cancel(c->base.t, &c->task);
   opamp__lookup_cancel(c->lookup);
+  if (c->at != NULL) opamp__http_wait_cancel(c->at, &c->waiting);
   if (c->exchange != NULL) opamp__http_exchange_drop(c->exchange);
+  opamp__http_host_put(c->pool, c->at);
   if (c->pool != NULL) c->pool->users--;
   for (struct curl_slist *h = c->headers; h != NULL; h = h->next)
     opamp__wipe(h->data, strlen(h->data));
@@ -231,33 +239,41 @@ static void resolved(void *ctx, const opamp__addrs *found, const char *error) {
   c->lookup = NULL;
   if (found == NULL)
     finish(c, opamp__ending_new(OPAMP_ERR_RESOLVE, "%s", error));
-  else if (!start(c, found))
+  else if (!opamp__http_wait(c->at, &c->waiting) && !start(c, found))
     finish(c, NULL);
+}
+
+/* To where it is known to be, or asks for that first; false when out of
+ * memory. */
+static bool depart(http_conn *c) {
+  opamp__addrs fresh;
+  if (c->numeric) return start(c, NULL);
+  if (opamp__resolver_fresh(c->base.t->resolver, c->host, &fresh))
+    return start(c, &fresh);
+  c->lookup = opamp__resolve(c->base.t->resolver, c->host, resolved, c);
+  return c->lookup != NULL;
+}
+
+void opamp__http_turn(http_waiting *w) {
+  http_conn *c =
+      (http_conn *)(void *)((char *)w - offsetof(http_conn, waiting));
+  if (!depart(c)) opamp__soon(c->base.t, &c->task);
 }
 
 static opamp_status http_send(opamp__conn *conn, uint8_t *frame, size_t len) {
   http_conn *c = (http_conn *)conn;
-  opamp__addrs fresh;
   if (c->busy || c->task.queued)
     return opamp__fail(OPAMP_ERR_STATE, "a request is under way");
   c->frame = frame;
   c->len = len;
   c->busy = true;
-  bool ok;
-  if (c->numeric) {
-    ok = start(c, NULL);
-  } else if (c->numeric_hosts) {
+  if (!c->numeric && c->numeric_hosts) {
     c->ending = opamp__ending_new(
         OPAMP_ERR_RESOLVE, "%s is a name, and names are not resolved", c->host);
     opamp__soon(conn->t, &c->task);
-    ok = true;
-  } else if (opamp__resolver_fresh(conn->t->resolver, c->host, &fresh)) {
-    ok = start(c, &fresh);
-  } else {
-    c->lookup = opamp__resolve(conn->t->resolver, c->host, resolved, c);
-    ok = c->lookup != NULL;
+    return OPAMP_OK;
   }
-  if (ok) return OPAMP_OK;
+  if (opamp__http_wait(c->at, &c->waiting) || depart(c)) return OPAMP_OK;
   c->busy = false;
   return opamp__nomem();
 }
@@ -269,6 +285,7 @@ static void http_ping(opamp__conn *conn) {
 static void http_close(opamp__conn *conn, int code) {
   http_conn *c = (http_conn *)conn;
   (void)code;
+  opamp__http_wait_cancel(c->at, &c->waiting);
   opamp__lookup_cancel(c->lookup);
   c->lookup = NULL;
   if (c->exchange != NULL) opamp__http_exchange_drop(c->exchange);
@@ -455,7 +472,8 @@ opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
   c->host = opamp__strndup(ep->url->host, strlen(ep->url->host));
   c->pool = p;
   p->users++;
-  if (c->url == NULL || c->host == NULL || !add_headers(c, ep)) {
+  if (c->host != NULL) c->at = opamp__http_host_get(p, c->host, c->port);
+  if (c->url == NULL || c->at == NULL || !add_headers(c, ep)) {
     conn_free(c);
     return opamp__nomem();
   }

@@ -18,12 +18,30 @@ typedef struct http_pool http_pool;
 typedef struct http_exchange http_exchange;
 typedef struct http_conn http_conn;
 
+/* As many connections to a host; a burst of more would collapse. */
+enum { OPAMP__HTTP_CONNECTIONS = 16 };
+
+/* A place in a queue; `at` is NULL outside of one. */
+typedef struct http_waiting {
+  struct http_waiting *next, **at;
+} http_waiting;
+
+/* What is under way to one host, and what waits for it. */
+typedef struct http_host {
+  struct http_host *next;
+  char *name;
+  uint16_t port;
+  unsigned users, running;
+  http_waiting *first, **last;
+} http_host;
+
 struct http_pool {
   http_pool *next;
   opamp__http *http;
   opamp__tls *tls;
   CURLM *multi;
   opamp__timer *timer;
+  http_host *hosts;
   http_exchange *idle;
   http_exchange *dead;    /* dropped inside curl; removed when curl returns */
   http_exchange *starved; /* without memory for a watch; end then, too */
@@ -37,6 +55,7 @@ struct http_exchange {
   http_pool *pool;
   CURL *easy;
   http_conn *conn; /* NULL: nobody waits for it any more */
+  http_host *host; /* while it is under way */
   struct curl_slist *resolve;
   opamp__buf body, packed;
   bool opened, too_big, no_memory;
@@ -63,7 +82,18 @@ int opamp__http_close_socket(void *ctx, curl_socket_t fd);
 /* Gives up one that is under way. */
 void opamp__http_exchange_drop(http_exchange *x);
 
-/* In http_curl.c: curl has finished this one. */
+/* In http_curl.c: curl has finished this one; the turn of this one has come. */
 void opamp__http_done(http_exchange *x, CURLcode code);
+void opamp__http_turn(http_waiting *w);
+
+/* http_queue.c. A host of the pool, with one user more, NULL when out of memory;
+ * with one less. */
+http_host *opamp__http_host_get(http_pool *p, const char *name, uint16_t port);
+void opamp__http_host_put(http_pool *p, http_host *h);
+/* True when it has to wait; next takes the first out whose turn it is, NULL
+ * none. */
+bool opamp__http_wait(http_host *h, http_waiting *w);
+void opamp__http_wait_cancel(http_host *h, http_waiting *w);
+http_waiting *opamp__http_next(http_host *h);
 
 #endif

@@ -9,13 +9,18 @@
 #include "transport/http_internal.h"
 
 enum {
-  HOST_CONNECTIONS =
-      16, /* curl's queue does the rest; a burst would collapse */
   IDLE_HANDLES = 16,
   BUFFER_KEPT = 65536 /* a big one is not kept for the small that follow */
 };
 
 /* --- driving curl --------------------------------------------------------- */
+
+/* None of them is told anything from here. */
+static void run_waiting(http_pool *p) {
+  http_waiting *w;
+  for (http_host *h = p->hosts; h != NULL; h = h->next)
+    while ((w = opamp__http_next(h)) != NULL) opamp__http_turn(w);
+}
 
 /* What curl has finished. Owners are called from here, never from inside it. */
 static void drain(http_pool *p) {
@@ -41,6 +46,7 @@ static void drain(http_pool *p) {
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
     opamp__http_done(x, code);
   }
+  run_waiting(p);
   p->users--;
 }
 
@@ -199,7 +205,7 @@ static http_pool *pool_new(opamp__http *h, opamp__tls *tls) {
   curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, set_timer);
   curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
   curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                    (long)HOST_CONNECTIONS);
+                    (long)OPAMP__HTTP_CONNECTIONS);
   curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
   p->next = h->pools;
   h->pools = p;
@@ -224,6 +230,11 @@ static http_pool *pool_for(opamp__http *h, opamp__tls *tls) {
 void opamp__http_exchange_put(http_exchange *x) {
   http_pool *p = x->pool;
   x->conn = NULL;
+  if (x->host != NULL) {
+    x->host->running--;
+    opamp__http_host_put(p, x->host);
+    x->host = NULL;
+  }
   opamp__buf_clear(&x->body);
   opamp__buf_clear(&x->packed);
   if (x->body.cap > BUFFER_KEPT) opamp__buf_free(&x->body);
@@ -272,8 +283,10 @@ void opamp__http_exchange_drop(http_exchange *x) {
     x->pool->dead = x;
     return;
   }
-  curl_multi_remove_handle(x->pool->multi, x->easy);
+  http_pool *p = x->pool;
+  curl_multi_remove_handle(p->multi, x->easy);
   opamp__http_exchange_put(x);
+  run_waiting(p);
 }
 
 static CURLcode ready = CURLE_FAILED_INIT;

@@ -321,3 +321,39 @@ TEST(http_abort_and_close_inside_callbacks) {
   run_until(&w, &c.frames, 10);
   leave();
 }
+
+/* More than there are connections for: they wait for each other, and those that
+ * are given up meanwhile for nobody. */
+TEST(http_many_at_once) {
+  enum { MANY = 100, CONNECTIONS = 16 };
+  static client many[MANY];
+  server_start(&s, "http_echo", "quiet=1", NULL);
+  world_open(&w, 8);
+  target t = at("http", &s);
+  int files = open_files(), answered = 0, given_up = 0;
+  memset(many, 0, sizeof many);
+  for (int i = 0; i < MANY; i++) {
+    char text[16];
+    client_open(&many[i], &w, &t);
+    snprintf(text, sizeof text, "%d", i);
+    client_send_text(&many[i], text);
+  }
+  /* The last, the first and some between, waiting or not. */
+  for (int i = 0; i < MANY; i += 11, given_up++) client_reset(&many[i]);
+  opamp__conn_close(many[50].conn, 1000);
+  for (int i = 0; i < MANY; i++) {
+    char text[16];
+    if (i % 11 == 0) continue;
+    run_until(&w, i == 50 ? &many[i].closed : &many[i].frames, 1);
+    if (i == 50) continue;
+    snprintf(text, sizeof text, "%d", i);
+    CHECK_MEM(many[i].frame.ptr, many[i].frame.len, text, strlen(text));
+    answered++;
+  }
+  CHECK_EQ(answered, MANY - given_up - 1);
+  /* The loop's own two, curl's two and its connections. */
+  CHECK(open_files() <= files + CONNECTIONS + 4);
+  for (int i = 0; i < MANY; i++) client_reset(&many[i]);
+  world_close(&w);
+  server_stop(&s);
+}
