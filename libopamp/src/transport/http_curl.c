@@ -209,7 +209,7 @@ static void conn_free(http_conn *c) {
   opamp__lookup_cancel(c->lookup);
   if (c->at != NULL) opamp__http_wait_cancel(c->at, &c->waiting);
   if (c->exchange != NULL) opamp__http_exchange_drop(c->exchange);
-  opamp__http_host_put(c->pool, c->at);
+  opamp__http_host_put(c->at);
   if (c->pool != NULL) c->pool->users--;
   for (struct curl_slist *h = c->headers; h != NULL; h = h->next)
     opamp__wipe(h->data, strlen(h->data));

@@ -29,6 +29,7 @@ typedef struct http_waiting {
 /* What is under way to one host, and what waits for it. */
 typedef struct http_host {
   struct http_host *next;
+  http_pool *pool;
   char *name;
   uint16_t port;
   unsigned users, running;
@@ -46,7 +47,7 @@ struct http_pool {
   http_exchange *dead;    /* dropped inside curl; removed when curl returns */
   http_exchange *starved; /* without memory for a watch; end then, too */
   opamp__descriptor *wakeup[2]; /* of the multi handle; NULL: not known */
-  unsigned idle_count, users, depth;
+  unsigned idle_count, users, depth, waiting;
 };
 
 /* One request under way. Pooled with its easy handle. */
@@ -89,7 +90,7 @@ void opamp__http_turn(http_waiting *w);
 /* http_queue.c. A host of the pool, with one user more, NULL when out of memory;
  * with one less. */
 http_host *opamp__http_host_get(http_pool *p, const char *name, uint16_t port);
-void opamp__http_host_put(http_pool *p, http_host *h);
+void opamp__http_host_put(http_host *h);
 /* True when it has to wait; next takes the first out whose turn it is, NULL
  * none. */
 bool opamp__http_wait(http_host *h, http_waiting *w);

@@ -18,7 +18,7 @@ enum {
 /* None of them is told anything from here. */
 static void run_waiting(http_pool *p) {
   http_waiting *w;
-  for (http_host *h = p->hosts; h != NULL; h = h->next)
+  for (http_host *h = p->hosts; h != NULL && p->waiting > 0; h = h->next)
     while ((w = opamp__http_next(h)) != NULL) opamp__http_turn(w);
 }
 
@@ -232,7 +232,7 @@ void opamp__http_exchange_put(http_exchange *x) {
   x->conn = NULL;
   if (x->host != NULL) {
     x->host->running--;
-    opamp__http_host_put(p, x->host);
+    opamp__http_host_put(x->host);
     x->host = NULL;
   }
   opamp__buf_clear(&x->body);

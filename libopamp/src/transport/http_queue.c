@@ -21,6 +21,7 @@ http_host *opamp__http_host_get(http_pool *p, const char *name, uint16_t port) {
       opamp__free(h);
       return NULL;
     }
+    h->pool = p;
     h->port = port;
     h->last = &h->first;
     h->next = p->hosts;
@@ -30,9 +31,9 @@ http_host *opamp__http_host_get(http_pool *p, const char *name, uint16_t port) {
   return h;
 }
 
-void opamp__http_host_put(http_pool *p, http_host *h) {
+void opamp__http_host_put(http_host *h) {
   if (h == NULL || --h->users > 0) return;
-  http_host **at = &p->hosts;
+  http_host **at = &h->pool->hosts;
   while (*at != h) at = &(*at)->next;
   *at = h->next;
   opamp__free(h->name);
@@ -45,6 +46,7 @@ bool opamp__http_wait(http_host *h, http_waiting *w) {
   w->at = h->last;
   *h->last = w;
   h->last = &w->next;
+  h->pool->waiting++;
   return true;
 }
 
@@ -56,6 +58,7 @@ void opamp__http_wait_cancel(http_host *h, http_waiting *w) {
   else
     h->last = w->at;
   w->at = NULL;
+  h->pool->waiting--;
 }
 
 http_waiting *opamp__http_next(http_host *h) {

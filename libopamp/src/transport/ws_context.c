@@ -336,11 +336,12 @@ static void destroy_context(opamp__ws *w) {
 
 /* With libuv, libwebsockets closes the descriptor of its event pipe twice, a
  * round of the loop apart: the second time it may belong to another thread. So
- * something of ours gets the number in between. */
+ * something of ours gets the number in between. When another thread was faster,
+ * what it has there is kept open, and is put back afterwards. */
 static void hold_number(opamp__ws *w) {
   int pair[2];
   w->guarded = opamp__reactor_foreign_fd(w->t->reactor);
-  w->guard = -1;
+  w->guard = w->rescued = -1;
   if (w->guarded >= 0 && pipe2(pair, O_CLOEXEC) == 0) {
     w->guard = pair[0];
     close(pair[1]);
@@ -348,11 +349,25 @@ static void hold_number(opamp__ws *w) {
   destroy_context(w);
   if (w->guard < 0) return;
   int fd = fcntl(w->guard, F_DUPFD_CLOEXEC, w->guarded);
-  if (fd >= 0 && fd != w->guarded) close(fd);
+  if (fd == w->guarded) return;
+  if (fd >= 0) close(fd);
+  w->rescued_flags = fcntl(w->guarded, F_GETFD);
+  w->rescued = fcntl(w->guarded, F_DUPFD_CLOEXEC, 0);
 }
 
-static void release_number(const opamp__ws *w) {
+/* The second time has come. */
+static void put_back(opamp__ws *w) {
+  if (w->rescued < 0 || fcntl(w->guarded, F_GETFD) >= 0) return;
+  (void)dup3(w->rescued, w->guarded,
+             w->rescued_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+  close(w->rescued);
+  w->rescued = -1;
+}
+
+static void release_number(opamp__ws *w) {
   struct stat ours, there;
+  put_back(w);
+  if (w->rescued >= 0) close(w->rescued);
   if (w->guard < 0) return;
   /* A libwebsockets that closes once leaves it to us. */
   if (fstat(w->guard, &ours) == 0 && fstat(w->guarded, &there) == 0 &&
@@ -368,7 +383,10 @@ static void clean_up(void *ctx) {
   opamp__transport *t = w->t;
   free_unused_vhosts(w);
   if (!t->shutting_down || w->vhosts != NULL) return;
-  if (w->rounds == 0) hold_number(w);
+  if (w->rounds == 0)
+    hold_number(w);
+  else
+    put_back(w);
   if (w->rounds >= CLOSING_ROUNDS) destroy_context(w);
   w->rounds++;
   if (w->context != NULL) {

@@ -31,7 +31,8 @@ struct opamp__ws {
   unsigned link_count;
   opamp__task task; /* destroys vhosts without users, and the context */
   unsigned rounds;
-  int guard, guarded;                     /* see hold_number */
+  int guard, guarded; /* see hold_number */
+  int rescued, rescued_flags;
   opamp__descriptor *event_pipe, *random; /* of the context */
 };
 

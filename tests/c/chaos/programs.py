@@ -136,7 +136,7 @@ class Agent(Program):
 
 class Peer(Program):
     def __init__(self):
-        self.views, self.names = {}, {}
+        self.views, self.names, self.numbers = {}, {}, {}
         self.messages, self.connections = 0, []
         self.hashes = {}  # of the offers, by the number in them
         self.listening = asyncio.Event()
@@ -156,12 +156,18 @@ class Peer(Program):
         elif kind == "closed" and event["connection"] in self.connections:
             self.connections.remove(event["connection"])
         elif kind == "message":
-            self.learn(event["instance_uid"], event["message"])
+            self.learn(event["instance_uid"], event["sequence_num"],
+                       event["message"])
         elif kind == "sent":
             self.note_offer(event.get("message", {}))
 
-    def learn(self, uid, message):
+    def learn(self, uid, number, message):
         self.messages += 1
+        # A request that was given up while a server did not read, and read
+        # after those that followed: its number says that it is old.
+        if number < self.numbers.get(uid, 0):
+            return
+        self.numbers[uid] = number
         self.views.setdefault(uid, {}).update(message)
         for attribute in message.get("agent_description", {}).get(
                 "identifying_attributes", []):
