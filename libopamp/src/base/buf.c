@@ -6,6 +6,20 @@
 
 #include "base/mem.h"
 
+/* A buffer that moves leaves nothing of a key or token behind; those are small,
+ * and what is large is moved by the kernel. */
+static uint8_t *grow(const opamp__buf *b, size_t cap) {
+  enum { LARGE = 64 * 1024 };
+  uint8_t *ptr;
+  if (b->len == 0 || b->cap > LARGE) return opamp__realloc(b->ptr, cap);
+  ptr = opamp__alloc(cap);
+  if (ptr == NULL) return NULL;
+  memcpy(ptr, b->ptr, b->len);
+  opamp__wipe(b->ptr, b->len);
+  opamp__free(b->ptr);
+  return ptr;
+}
+
 bool opamp__buf_reserve(opamp__buf *b, size_t more) {
   if (more <= b->cap - b->len) return true;
   if (more > SIZE_MAX / 2 - b->len) return false;
@@ -13,7 +27,7 @@ bool opamp__buf_reserve(opamp__buf *b, size_t more) {
   /* Doubling, but an announced size is taken as it is. */
   size_t cap = b->cap * 2 > want ? b->cap * 2 : want;
   if (cap < 32) cap = 32;
-  uint8_t *ptr = opamp__realloc(b->ptr, cap);
+  uint8_t *ptr = grow(b, cap);
   if (ptr == NULL) return false;
   b->ptr = ptr;
   b->cap = cap;

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/tls_version.h"
 #include "transport/tls_internal.h"
 
 struct opamp__tls {
@@ -35,16 +35,10 @@ enum { FILE_MAX = 4 * 1024 * 1024 };
 /* --- versions and ciphers ------------------------------------------------- */
 
 static int version_number(const char *text) {
-  if (strncasecmp(text, "TLSv", 4) == 0)
-    text += 4;
-  else if (strncasecmp(text, "TLS", 3) == 0)
-    text += 3;
-  while (*text == ' ') text++;
-  if (strcmp(text, "1.0") == 0 || strcmp(text, "1") == 0) return TLS1_VERSION;
-  if (strcmp(text, "1.1") == 0) return TLS1_1_VERSION;
-  if (strcmp(text, "1.2") == 0) return TLS1_2_VERSION;
-  if (strcmp(text, "1.3") == 0) return TLS1_3_VERSION;
-  return 0;
+  static const int numbers[] = {TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION,
+                                TLS1_3_VERSION};
+  int version = opamp__tls_version(opamp__str(text));
+  return version == 0 ? 0 : numbers[version - 10];
 }
 
 static opamp_status parse_version(const char *text, int otherwise, int *out) {
