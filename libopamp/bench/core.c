@@ -120,7 +120,7 @@ static void set_up(agent *a) {
   a->config.capabilities = OPAMP_AGENT_CAPABILITIES_REPORTS_HEARTBEAT |
                            OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG;
   memset(a->config.uid, 1, OPAMP_UID_LEN);
-  a->config.env = (opamp__core_env){no_random, no_digest, NULL};
+  a->config.env = (opamp__core_env){.random = no_random, .sha256 = no_digest};
   make_reply(a);
   make_offer(a, 0);
   make_offer(a, 1);

@@ -48,12 +48,15 @@ enum {
   OPAMP_OPT_TRIAL_INTERVAL = 19,  /**< 60000 ms: between two trials */
   OPAMP_OPT_HEARTBEAT_MIN = 20,   /**< 1000 ms: lower bound of an offered interval */
   OPAMP_OPT_HEARTBEAT_MAX = 21,   /**< 3600000 ms: its upper bound */
+  OPAMP_OPT_STORE_TIMEOUT = 22,   /**< 10000 ms: one answer of the store */
   /* Sizes and counts. */
   OPAMP_OPT_MAX_RECEIVE = 30,     /**< 67108864 bytes: one decoded message */
   OPAMP_OPT_MAX_SEND = 31,        /**< 67108864 bytes: one message */
   OPAMP_OPT_MAX_REDIRECTS = 32,   /**< 5: one after the other */
   OPAMP_OPT_CUSTOM_QUEUE = 33,    /**< 64: custom messages waiting to be sent */
   OPAMP_OPT_EVENT_QUEUE = 34,     /**< 64: received custom messages waiting for the application */
+  OPAMP_OPT_CERTIFICATE_RENEW_PERCENT = 35, /**< 66: of a certificate's life,
+                                     before the next is asked for */
   /* Switches. */
   OPAMP_OPT_COMPRESSION = 50,     /**< 0: gzip requests, permessage-deflate */
   OPAMP_OPT_HEARTBEAT_ZERO_DISABLES = 51,    /**< 0: an offered interval of 0 */
@@ -65,6 +68,16 @@ enum {
   OPAMP_OPT_TLS_INSECURE = 56,    /**< 0: accept any certificate, any name */
   OPAMP_OPT_OWN_TRANSPORT = 57,   /**< 0: the application carries the messages
                                      (transport.h) */
+  OPAMP_OPT_ALLOW_WEAKER_TLS = 58, /**< 0: take offers that make TLS weaker */
+  OPAMP_OPT_DROP_ABSENT_CERTIFICATE = 59, /**< 0: offered settings without a
+                                     certificate leave the one in use; 1: they
+                                     take away one that was offered before */
+  OPAMP_OPT_STORE = 61,           /**< 0: the application keeps what should
+                                     survive a restart (store.h) */
+  OPAMP_OPT_REQUEST_CERTIFICATE = 62, /**< 0: ask the server for a client
+                                     certificate, and for the next one in time */
+  OPAMP_OPT_UID_PERSIST = 63,     /**< 1: an instance uid of our own making
+                                     survives a restart, with a store */
   /* What becomes an event. */
   OPAMP_OPT_LOG_LEVEL = 70,       /**< 2 (OPAMP_LOG_WARN): log records up to this */
   OPAMP_OPT_TRACE_MESSAGES = 71   /**< 0: MESSAGE_SENT, MESSAGE_RECEIVED events */
@@ -85,11 +98,14 @@ enum {
   OPAMP_TEXT_TLS_MIN_VERSION = 8, /**< "1.2" (default), "1.3", also "TLSv1.2" */
   OPAMP_TEXT_TLS_MAX_VERSION = 9, /**< the same; the highest there is */
   OPAMP_TEXT_TLS_CIPHERS = 10,    /**< IANA names, separated by commas */
-  OPAMP_TEXT_REDACT = 11          /**< keys whose values the effective config
+  OPAMP_TEXT_REDACT = 11,         /**< keys whose values the effective config
                                      does not show ("*password*,api?key"); case
                                      does not matter, * and ? are wildcards. For
                                      the usual text formats, line by line: it
                                      takes too much rather than too little */
+  OPAMP_TEXT_STATE_DIR = 13       /**< a directory for what should survive a
+                                     restart (store.h); made when it is missing,
+                                     locked as long as a client uses it */
 };
 
 /** Levels of log records. */

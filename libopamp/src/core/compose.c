@@ -142,7 +142,7 @@ static void push_send(opamp__core *c) {
                         .frame = c->frame.ptr + OPAMP__CORE_FRAME_ROOM,
                         .len = c->frame.len - OPAMP__CORE_FRAME_ROOM};
   if (c->reopen) {
-    open.credentials = opamp__url_same_origin(open.url, c->config->url);
+    open.credentials = opamp__session_at_home(c);
     opamp__act(c, open);
     c->reopen = false;
   }
@@ -222,6 +222,10 @@ static opamp__custom *next_custom(opamp__core *c) {
 static bool next_plan(opamp__core *c, bool stopping, plan *p) {
   uint32_t waiting = fit(c, opamp__rows_waiting(c));
   uint32_t alone = suspects(c, waiting);
+  if (c->leaving) { /* what else waits goes to the next place */
+    *p = (plan){waiting, NULL, true};
+    return true;
+  }
   *p = (plan){waiting & ~alone, NULL, false};
   if (!stopping && (p->rows != 0 || c->must_send)) return true;
   *p = (plan){alone & (~alone + 1), NULL, false}; /* the lowest of them */
@@ -240,7 +244,8 @@ void opamp__compose(opamp__core *c) {
   plan p;
   if (!opamp__session_can_send(c) || c->now < c->compose_at) return;
   c->compose_at = 0;
-  if (c->frame_failed && c->frame_current && (!stopping || c->frame_final))
+  if (c->frame_failed && c->frame_current &&
+      ((!stopping && !c->leaving) || c->frame_final))
     send_again(c);
   else if (next_plan(c, stopping, &p))
     send_plan(c, &p);

@@ -37,7 +37,10 @@ opamp_status opamp__core_new(opamp__core **out,
   c->view.retry_at = OPAMP__NEVER;
   c->view.capabilities = mask_capabilities(c, config->capabilities);
   memcpy(c->view.uid, config->uid, OPAMP_UID_LEN);
-  return OPAMP_OK;
+  if (opamp__store_new(c) == OPAMP_OK) return OPAMP_OK;
+  *out = NULL;
+  opamp__core_free(c);
+  return OPAMP_ERR_NOMEM;
 }
 
 void opamp__core_free(opamp__core *c) {
@@ -48,6 +51,9 @@ void opamp__core_free(opamp__core *c) {
   if (c->actions != c->inline_actions) opamp__free(c->actions);
   opamp__rows_free(c);
   opamp__offers_free(c);
+  opamp__settings_free(c);
+  opamp__certificate_free(c);
+  opamp__store_free(c);
   opamp__buf_free(&c->frame);
   opamp__buf_free(&c->close_text);
   opamp__buf_free(&c->server_customs);
@@ -94,6 +100,7 @@ static bool take(opamp__core *c, opamp__action *out) {
 
 bool opamp__core_next(opamp__core *c, opamp__action *out) {
   if (take(c, out)) return true;
+  if (opamp__store_next(c, out) || opamp__certificate_next(c, out)) return true;
   /* Only now, so that all inputs fed together share one message. */
   opamp__compose(c);
   if (take(c, out)) return true;
@@ -136,6 +143,8 @@ static void flush(opamp__core *c) {
 static void tick(opamp__core *c) {
   opamp__session_tick(c);
   opamp__offers_tick(c);
+  opamp__store_tick(c);
+  opamp__certificate_tick(c);
   if (c->now >= c->unpark_at) opamp__rows_unpark(c);
   if (c->now >= c->full_at) opamp__session_full_state(c);
 }
@@ -172,6 +181,9 @@ static opamp_status from_application(opamp__core *c, const opamp__input *in) {
       c->heartbeat_ms = c->poll_ms = in->number;
       c->heartbeat_off = false;
       return OPAMP_OK;
+    case OPAMP__IN_CERTIFICATE:
+      opamp__certificate_request(c);
+      return OPAMP_OK;
     default:
       return OPAMP_ERR_INVALID;
   }
@@ -198,6 +210,13 @@ opamp_status opamp__core_feed(opamp__core *c, const opamp__input *in,
     case OPAMP__IN_CLOSED:
       opamp__session_closed(c, in->closed);
       break;
+    case OPAMP__IN_LOADED:
+    case OPAMP__IN_SAVED:
+      opamp__store_input(c, in);
+      break;
+    case OPAMP__IN_KEY:
+      opamp__certificate_key(c, in);
+      break;
     case OPAMP__IN_TICK:
       tick(c);
       break;
@@ -213,12 +232,23 @@ uint64_t opamp__core_deadline(const opamp__core *c) {
   uint64_t at =
       opamp__min64(opamp__session_deadline(c), opamp__offers_deadline(c));
   at = opamp__min64(at, opamp__compose_deadline(c));
+  at = opamp__min64(at, opamp__store_deadline(c));
+  at = opamp__min64(at, opamp__certificate_deadline(c));
   at = opamp__min64(at, c->unpark_at);
   return c->state == OPAMP__OPEN ? opamp__min64(at, c->full_at) : at;
 }
 
 const opamp__core_view *opamp__core_look(const opamp__core *c) {
   return &c->view;
+}
+
+const opamp__url *opamp__core_url(const opamp__core *c) {
+  return opamp__session_url(c);
+}
+
+const opamp_msg *opamp__core_settings(const opamp__core *c) {
+  const opamp__place *place = opamp__place_now(c);
+  return place == NULL ? NULL : place->msg;
 }
 
 opamp_bytes opamp__core_server_customs(const opamp__core *c) {

@@ -31,6 +31,13 @@ typedef struct opamp__core opamp__core;
 typedef struct opamp__core_env {
   uint64_t (*random)(void *ctx);
   void (*sha256)(opamp_bytes in, uint8_t out[32]);
+  /* Whether connection settings, laid over what is configured, can be used at
+   * all: their certificate, key, cipher suites, proxy, headers. Else opamp_errmsg
+   * says why not. */
+  opamp_status (*usable)(void *ctx, const opamp_msg *settings);
+  /* In how many ms this share of a certificate's life is over, 0 when it is;
+   * -1 when nobody can tell. */
+  int64_t (*renew_in)(void *ctx, opamp_bytes pem, uint64_t percent);
   void *ctx;
 } opamp__core_env;
 
@@ -40,6 +47,9 @@ typedef struct opamp__core_config {
   const opamp__url *url;
   uint64_t capabilities;
   uint8_t uid[OPAMP_UID_LEN];
+  bool own_uid; /* nobody chose it: one from the store is better */
+  bool store;   /* LOAD, SAVE and ERASE are performed */
+  int tls_min;  /* the lowest TLS version, as opamp__tls_version */
   opamp__core_env env;
 } opamp__core_config;
 
@@ -58,12 +68,17 @@ typedef enum opamp__in_kind {
   OPAMP__IN_FLUSH,
   OPAMP__IN_HEADERS,   /* the headers were replaced */
   OPAMP__IN_HEARTBEAT, /* number: ms */
+  OPAMP__IN_CERTIFICATE, /* ask the server for one */
   /* From the transport. */
   OPAMP__IN_OPENED,
   OPAMP__IN_FRAME, /* frame */
   OPAMP__IN_ALIVE,
   OPAMP__IN_WRITTEN,
   OPAMP__IN_CLOSED, /* closed */
+  /* From the store and the maker of keys; result, and text when it failed. */
+  OPAMP__IN_LOADED, /* number: OPAMP__KEEP_…, frame; NOTFOUND: there is none */
+  OPAMP__IN_SAVED,  /* number; also what became of an ERASE */
+  OPAMP__IN_KEY,    /* hash: a private key, frame: its signing request, PEM */
   /* From the clock: the deadline has come (harmless when it has not). */
   OPAMP__IN_TICK
 } opamp__in_kind;
@@ -90,15 +105,34 @@ typedef struct opamp__input {
   int field;         /* SET, STATUS: AgentToServer's field number */
   opamp__buf *value; /* SET, CUSTOM: canonical bytes; taken over (the
                         buffer is left empty) when feed returns OK */
-  uint64_t number;   /* CAPABILITIES, FORGET, HEARTBEAT */
+  uint64_t number;   /* CAPABILITIES, FORGET, HEARTBEAT, LOADED, SAVED */
   uint32_t offer;    /* ANSWER: opamp_event.offer */
   opamp__verdict verdict;
   int status;        /* STATUS: APPLIED, APPLYING, FAILED */
-  opamp_bytes hash;  /* STATUS */
-  opamp_str text;    /* ANSWER, STATUS: the error */
-  opamp_bytes frame; /* FRAME */
+  opamp_status result; /* LOADED, SAVED, KEY */
+  opamp_bytes hash;  /* STATUS, KEY */
+  opamp_str text;    /* ANSWER, STATUS, LOADED, SAVED, KEY: the error */
+  opamp_bytes frame; /* FRAME, LOADED, KEY */
   const opamp__in_closed *closed;
 } opamp__input;
+
+/* --- what the store keeps ------------------------------------------------- */
+
+enum {
+  OPAMP__KEEP_UID,      /* 16 bytes */
+  OPAMP__KEEP_CONFIG,   /* the last accepted AgentRemoteConfig */
+  OPAMP__KEEP_PARTS,    /* ConnectionSettingsOffers: the accepted parts that are
+                           the application's */
+  OPAMP__KEEP_SETTINGS, /* accepted OpAMP settings, those on trial, the last
+                           offer's status */
+  OPAMP__KEEP_KEY,      /* the private key of a certificate asked for */
+  OPAMP__KEEPS
+};
+
+/* "instance_uid": what a key is called outside; NULL for none. */
+const char *opamp__keep_name(int key);
+/* Whether the value may hold keys, tokens, passwords. */
+bool opamp__keep_secret(int key);
 
 /* --- actions -------------------------------------------------------------- */
 
@@ -110,20 +144,24 @@ typedef enum opamp__act_kind {
   OPAMP__DO_PING,
   OPAMP__DO_CLOSE, /* code: answered by CLOSED */
   OPAMP__DO_ABORT, /* the connection is gone at once; nothing answers */
-  OPAMP__DO_EMIT   /* event, whose owner is the caller now */
+  OPAMP__DO_EMIT,  /* event, whose owner is the caller now */
+  OPAMP__DO_LOAD,  /* code: OPAMP__KEEP_…; answered by LOADED */
+  OPAMP__DO_SAVE,  /* code, frame: stays until SAVED, which answers it */
+  OPAMP__DO_ERASE, /* code: answered by SAVED */
+  OPAMP__DO_KEY    /* make a key and its signing request: answered by KEY */
 } opamp__act_kind;
 
 typedef struct opamp__action {
   uint8_t kind;     /* OPAMP__DO_…: which of the rest is meant */
   bool credentials; /* OPEN: the application's headers may go there */
-  uint16_t code;    /* CLOSE */
+  uint16_t code;    /* CLOSE; LOAD, SAVE, ERASE */
   union {
     const opamp__url *url; /* OPEN: borrowed until the next feed */
     uint8_t *frame;        /* SEND: OPAMP__FRAME_ROOM bytes of room in front;
                               stays until WRITTEN, FRAME or CLOSED */
     opamp_event *event;    /* EMIT */
   };
-  size_t len; /* SEND */
+  size_t len; /* SEND, SAVE */
 } opamp__action;
 
 /* Room in front of a frame; the transport's OPAMP__FRAME_ROOM is no more. */
@@ -143,6 +181,7 @@ typedef struct opamp__core_view {
   uint64_t parked;
   uint32_t customs; /* custom messages that wait */
   uint32_t server_customs; /* grows when the server declares some */
+  uint32_t settings; /* grows when opamp__core_settings is another */
   uint8_t uid[OPAMP_UID_LEN];
   uint64_t counters[OPAMP_COUNT_END];
 } opamp__core_view;
@@ -163,6 +202,12 @@ bool opamp__core_next(opamp__core *core, opamp__action *out);
 /* When to feed TICK; UINT64_MAX: no need. */
 uint64_t opamp__core_deadline(const opamp__core *core);
 const opamp__core_view *opamp__core_look(const opamp__core *core);
+/* Where the next connection goes. Borrowed until the next feed. */
+const opamp__url *opamp__core_url(const opamp__core *core);
+/* The OpAMPConnectionSettings it is made with, over what is configured: a
+ * sub-message that is there replaces that; NULL: as configured. Borrowed as
+ * long as view.settings stays. */
+const opamp_msg *opamp__core_settings(const opamp__core *core);
 /* The CustomCapabilities the server declared last, packed. Borrowed. */
 opamp_bytes opamp__core_server_customs(const opamp__core *core);
 

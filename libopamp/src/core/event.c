@@ -14,7 +14,7 @@ opamp_event *opamp__event_new(int kind) {
 void opamp__event_destroy(opamp_event *e) {
   if (e == NULL) return;
   opamp__buf_free(&e->text);
-  opamp__buf_free(&e->bytes);
+  opamp__buf_wipe_free(&e->bytes); /* the store's may be a key */
   opamp__buf_free(&e->previous);
   opamp_msg_free(e->msg);
   opamp__handle_free(&e->handle, sizeof *e);
@@ -65,6 +65,9 @@ bool opamp__event_replaces(int kind) {
     case OPAMP_EVENT_TRANSPORT_SEND:
     case OPAMP_EVENT_TRANSPORT_PING:
     case OPAMP_EVENT_TRANSPORT_CLOSE:
+    case OPAMP_EVENT_STORE_LOAD:
+    case OPAMP_EVENT_STORE_SAVE:
+    case OPAMP_EVENT_STORE_ERASE:
       return false;
     default:
       return true;
@@ -100,7 +103,10 @@ static const char *const kind_names[] = {
     [OPAMP_EVENT_TRANSPORT_OPEN] = "transport_open",
     [OPAMP_EVENT_TRANSPORT_SEND] = "transport_send",
     [OPAMP_EVENT_TRANSPORT_PING] = "transport_ping",
-    [OPAMP_EVENT_TRANSPORT_CLOSE] = "transport_close"};
+    [OPAMP_EVENT_TRANSPORT_CLOSE] = "transport_close",
+    [OPAMP_EVENT_STORE_LOAD] = "store_load",
+    [OPAMP_EVENT_STORE_SAVE] = "store_save",
+    [OPAMP_EVENT_STORE_ERASE] = "store_erase"};
 
 const char *opamp_event_kind_name(int kind) {
   if (kind < 1 || (size_t)kind >= sizeof kind_names / sizeof *kind_names)

@@ -11,12 +11,11 @@
  *   received → OPEN → (APPLYING) → DONE: APPLIED or FAILED
  *
  * with a deadline, so that no status can hang (OFFER-4), and never the same
- * hash twice (OFFER-5). The core never says APPLIED by itself but for settings
- * that are nothing but a heartbeat interval. */
+ * hash twice (OFFER-5). The core never says APPLIED by itself but for the OpAMP
+ * part of connection settings (settings.c). */
 
-#define SETTINGS(name) OPAMP_CONNECTION_SETTINGS_OFFERS_##name
-
-enum { APPLIED = 1, APPLYING = 2, FAILED = 3 }; /* the same in both statuses */
+enum { APPLIED = OPAMP__APPLIED, APPLYING = OPAMP__APPLYING };
+enum { FAILED = OPAMP__FAILED }; /* the same numbers in both statuses */
 
 static opamp__offer *offer_of(opamp__core *c, int kind) {
   if (c->offers[kind] == NULL)
@@ -63,52 +62,61 @@ static void emit_status(opamp__core *c, int kind, opamp_bytes hash, int status,
   opamp__emit(c, e);
 }
 
-static void take_interval(opamp__core *c, opamp__offer *o) {
-  uint64_t ms;
-  opamp_event *e;
-  if (o->interval == OPAMP__NEVER) return;
-  if (o->interval == 0) {
-    /* STATE-8: unchanged, unless the application says otherwise. */
-    if (opamp__opt(c, OPAMP_OPT_HEARTBEAT_ZERO_DISABLES) != 0 && c->duplex)
-      c->heartbeat_off = true;
-    return;
-  }
-  ms = opamp__min64(o->interval, opamp__opt(c, OPAMP_OPT_HEARTBEAT_MAX) / 1000);
-  ms = opamp__max64(ms * 1000, opamp__opt(c, OPAMP_OPT_HEARTBEAT_MIN));
-  ms = opamp__min64(ms, opamp__opt(c, OPAMP_OPT_HEARTBEAT_MAX));
-  o->interval = OPAMP__NEVER;
-  c->heartbeat_off = false;
-  if (ms == c->heartbeat_ms && ms == c->poll_ms) return;
-  c->heartbeat_ms = c->poll_ms = ms;
-  e = opamp__emit_new(c, OPAMP_EVENT_HEARTBEAT_INTERVAL);
-  if (e != NULL) opamp__event_set_number(e, OPAMP_NUM_INTERVAL_MS, (int64_t)ms);
-  opamp__emit(c, e);
-}
-
 /* OFFER-7. */
 static void want_effective_config(opamp__core *c) {
   if (opamp__rows_allowed(c, OPAMP__ROW_EFFECTIVE_CONFIG))
     opamp__emit(c, opamp__emit_new(c, OPAMP_EVENT_EFFECTIVE_CONFIG_WANTED));
 }
 
-static opamp_status report(opamp__core *c, int kind, int status,
-                           opamp_str text) {
+bool opamp__offers_report_hash(opamp__core *c, int kind, opamp_bytes hash,
+                               int status, opamp_str text) {
+  uint32_t revision = c->revision;
+  if (!set_row(c, kind, hash, status, text)) return false;
+  if (c->revision != revision) emit_status(c, kind, hash, status, text);
+  return true;
+}
+
+opamp_status opamp__offers_report(opamp__core *c, int kind, int status,
+                                  opamp_str text) {
   opamp__offer *o = c->offers[kind];
   opamp_bytes hash = opamp__buf_bytes(&o->hash);
   if (!set_row(c, kind, hash, status, text)) return OPAMP_ERR_NOMEM;
-  if (status == APPLYING) {
-    o->state = OPAMP__OFFER_APPLYING;
-    o->deadline = c->now + opamp__opt(c, OPAMP_OPT_OFFER_DEADLINE);
-  } else {
-    o->state = OPAMP__OFFER_DONE;
-    o->deadline = OPAMP__NEVER;
-  }
+  o->state = status == APPLYING ? OPAMP__OFFER_APPLYING : OPAMP__OFFER_DONE;
   emit_status(c, kind, hash, status, text);
-  if (status != APPLIED) return OPAMP_OK;
-  if (kind == OPAMP__OFFER_CONFIG)
+  return OPAMP_OK;
+}
+
+bool opamp__offers_open(const opamp__core *c, int kind) {
+  const opamp__offer *o = c->offers[kind];
+  return o != NULL &&
+         (o->state == OPAMP__OFFER_OPEN || o->state == OPAMP__OFFER_APPLYING);
+}
+
+/* An accepted configuration is kept (OFFER-9). */
+static void keep_config(opamp__core *c, opamp__offer *o) {
+  opamp__buf packed = {NULL, 0, 0};
+  if (c->store != NULL && o->content != NULL &&
+      opamp__msg_pack_canonical(o->content, &packed) == OPAMP_OK)
+    opamp__store_put(c, OPAMP__KEEP_CONFIG, &packed);
+  opamp__buf_wipe_free(&packed);
+}
+
+static opamp_status report_config(opamp__core *c, int status, opamp_str text) {
+  opamp__offer *o = c->offers[OPAMP__OFFER_CONFIG];
+  opamp_status done =
+      opamp__offers_report(c, OPAMP__OFFER_CONFIG, status, text);
+  if (done != OPAMP_OK) return done;
+  o->deadline = status == APPLYING
+                    ? c->now + opamp__opt(c, OPAMP_OPT_OFFER_DEADLINE)
+                    : OPAMP__NEVER;
+  if (status == APPLIED) {
+    keep_config(c, o);
     want_effective_config(c);
-  else
-    take_interval(c, o);
+  }
+  if (status != APPLYING) {
+    opamp_msg_free(o->content);
+    o->content = NULL;
+  }
   return OPAMP_OK;
 }
 
@@ -127,10 +135,8 @@ static bool make_key(opamp__core *c, opamp_bytes hash, const opamp_msg *m,
   return s == OPAMP_OK && opamp__buf_append(key, digest, sizeof digest);
 }
 
-/* A new offer of the kind, or NULL: known already, or out of memory (then the
- * server, which hears no status, offers it again). */
-static opamp__offer *new_offer(opamp__core *c, int kind, opamp_bytes hash,
-                               const opamp_msg *m) {
+opamp__offer *opamp__offers_new(opamp__core *c, int kind, opamp_bytes hash,
+                                const opamp_msg *m) {
   opamp__offer *o = offer_of(c, kind);
   opamp__buf key = {NULL, 0, 0}, copy = {NULL, 0, 0};
   if (o == NULL) return NULL;
@@ -146,18 +152,19 @@ static opamp__offer *new_offer(opamp__core *c, int kind, opamp_bytes hash,
   opamp__buf_free(&o->hash);
   o->key = key;
   o->hash = copy;
-  o->interval = OPAMP__NEVER;
+  opamp_msg_free(o->content);
+  o->content = NULL;
+  o->restored = false;
   o->serial = ++c->offer_serial;
   o->state = OPAMP__OFFER_OPEN;
   o->deadline = c->now + opamp__opt(c, OPAMP_OPT_OFFER_DEADLINE);
-  c->view.counters[OPAMP_COUNT_OFFERS]++;
   return o;
 }
 
-/* Hands the offer over; takes `m`. */
-static void hand_over(opamp__core *c, opamp__offer *o, int event_kind,
-                      opamp_msg *m) {
+void opamp__offers_hand_over(opamp__core *c, opamp__offer *o, int event_kind,
+                             opamp_msg *m) {
   opamp_event *e = opamp__emit_new(c, event_kind);
+  c->view.counters[OPAMP_COUNT_OFFERS]++;
   if (e == NULL || m == NULL) {
     /* Without memory it cannot be delivered; its deadline says so, as FAILED,
      * and the same offer counts as new. */
@@ -168,6 +175,7 @@ static void hand_over(opamp__core *c, opamp__offer *o, int event_kind,
   }
   e->msg = m;
   e->offer = opamp__event_is_question(event_kind) ? o->serial : 0;
+  if (o->restored) opamp__event_set_number(e, OPAMP_NUM_RESTORED, 1);
   (void)opamp__event_set_bytes(e, opamp__buf_bytes(&o->hash));
   opamp__emit(c, e);
 }
@@ -192,8 +200,10 @@ void opamp__offers_remote_config(opamp__core *c, const opamp_msg *m) {
     ignored(c, "remote config", "AcceptsRemoteConfig");
     return;
   }
-  o = new_offer(c, OPAMP__OFFER_CONFIG, hash, m);
-  if (o != NULL) hand_over(c, o, OPAMP_EVENT_REMOTE_CONFIG, copy_of(m));
+  o = opamp__offers_new(c, OPAMP__OFFER_CONFIG, hash, m);
+  if (o == NULL) return;
+  if (c->store != NULL) o->content = copy_of(m);
+  opamp__offers_hand_over(c, o, OPAMP_EVENT_REMOTE_CONFIG, copy_of(m));
 }
 
 void opamp__offers_packages(opamp__core *c, const opamp_msg *m) {
@@ -204,79 +214,11 @@ void opamp__offers_packages(opamp__core *c, const opamp_msg *m) {
     ignored(c, "packages", "AcceptsPackages");
     return;
   }
-  o = new_offer(c, OPAMP__OFFER_PACKAGES, hash, m);
+  o = opamp__offers_new(c, OPAMP__OFFER_PACKAGES, hash, m);
   if (o == NULL) return;
-  hand_over(c, o, OPAMP_EVENT_PACKAGES, copy_of(m));
+  opamp__offers_hand_over(c, o, OPAMP_EVENT_PACKAGES, copy_of(m));
   if (o->state == OPAMP__OFFER_OPEN) o->state = OPAMP__OFFER_DONE;
   o->deadline = OPAMP__NEVER;
-}
-
-/* The parts of a settings offer and the capability each belongs to (SET-1,
- * STATE-11). */
-static const struct {
-  int field;
-  uint64_t capability;
-} parts[] = {
-    {SETTINGS(OPAMP),
-     OPAMP_AGENT_CAPABILITIES_ACCEPTS_OPAMP_CONNECTION_SETTINGS},
-    {SETTINGS(OWN_METRICS), OPAMP_AGENT_CAPABILITIES_REPORTS_OWN_METRICS},
-    {SETTINGS(OWN_TRACES), OPAMP_AGENT_CAPABILITIES_REPORTS_OWN_TRACES},
-    {SETTINGS(OWN_LOGS), OPAMP_AGENT_CAPABILITIES_REPORTS_OWN_LOGS},
-    {SETTINGS(OTHER_CONNECTIONS),
-     OPAMP_AGENT_CAPABILITIES_ACCEPTS_OTHER_CONNECTION_SETTINGS},
-};
-
-/* Removes what is not for this agent; says how many parts are left. */
-static size_t filter_parts(const opamp__core *c, opamp_msg *m) {
-  size_t left = 0;
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    if (!(c->view.capabilities & parts[i].capability))
-      (void)opamp_msg_clear(m, parts[i].field);
-    else if (opamp_msg_count(m, parts[i].field) > 0)
-      left++;
-  }
-  return left;
-}
-
-/* Whether OpAMP settings hold anything but a heartbeat interval. */
-static bool interval_only(const opamp_msg *m) {
-  for (size_t i = 0;
-       i < opamp_msg_field_count(OPAMP_MSG_OPAMP_CONNECTION_SETTINGS); i++) {
-    int field = opamp_msg_field_at(OPAMP_MSG_OPAMP_CONNECTION_SETTINGS, i);
-    if (field != OPAMP_OPAMP_CONNECTION_SETTINGS_HEARTBEAT_INTERVAL_SECONDS &&
-        opamp_msg_count(m, field) > 0)
-      return false;
-  }
-  return true;
-}
-
-void opamp__offers_settings(opamp__core *c, const opamp_msg *m) {
-  opamp_msg *copy = copy_of(m);
-  const opamp_msg *opamp;
-  opamp__offer *o;
-  size_t left;
-  if (copy == NULL) return;
-  left = filter_parts(c, copy);
-  if (left == 0 ||
-      (o = new_offer(c, OPAMP__OFFER_SETTINGS,
-                     opamp_msg_bytes(m, SETTINGS(HASH), 0), m)) == NULL) {
-    opamp_msg_free(copy);
-    return;
-  }
-  opamp = opamp_msg_sub(copy, SETTINGS(OPAMP), 0);
-  if (opamp != NULL) {
-    o->interval = opamp__min64(
-        opamp_msg_u64(
-            opamp, OPAMP_OPAMP_CONNECTION_SETTINGS_HEARTBEAT_INTERVAL_SECONDS,
-            0),
-        OPAMP__NEVER - 1);
-    if (interval_only(opamp) && left == 1) {
-      opamp_msg_free(copy);
-      (void)report(c, OPAMP__OFFER_SETTINGS, APPLIED, (opamp_str){NULL, 0});
-      return; /* SET-3 */
-    }
-  }
-  hand_over(c, o, OPAMP_EVENT_CONNECTION_SETTINGS, copy);
 }
 
 /* --- answers -------------------------------------------------------------- */
@@ -288,24 +230,39 @@ opamp_status opamp__offers_answer(opamp__core *c, uint32_t serial,
                                   [OPAMP__DEFER] = APPLYING};
   for (int kind = 0; kind < OPAMP__OFFER_PACKAGES; kind++) {
     opamp__offer *o = c->offers[kind];
-    if (o == NULL || o->serial != serial || o->state != OPAMP__OFFER_OPEN)
+    if (o == NULL || o->serial != serial || !opamp__offers_open(c, kind))
       continue;
-    return report(c, kind, status_of[verdict], text);
+    if (kind == OPAMP__OFFER_SETTINGS)
+      return opamp__settings_answer(c, verdict, text);
+    if (o->state == OPAMP__OFFER_OPEN)
+      return report_config(c, status_of[verdict], text);
   }
   return OPAMP_OK; /* late: after the deadline, or a newer offer */
 }
 
 /* An application that knows better, or remembers: a hash that is no offer's is
  * taken as the last one, unless a newer offer waits for its answer. */
-static opamp__offer *adopt(opamp__core *c, int kind, opamp_bytes hash) {
+opamp__offer *opamp__offers_adopt(opamp__core *c, int kind, opamp_bytes hash) {
   opamp__offer *o = offer_of(c, kind);
   if (o == NULL) return NULL;
   if (!opamp__buf_set(&o->hash, hash.ptr, hash.len) ||
       !opamp__buf_set(&o->key, hash.ptr, hash.len))
     return NULL;
   o->serial = ++c->offer_serial;
-  o->interval = OPAMP__NEVER;
+  o->deadline = OPAMP__NEVER;
+  o->restored = false;
   return o;
+}
+
+/* Of settings only what the application was asked for is its to say. */
+static opamp_status settings_status(opamp__core *c, int status,
+                                    opamp_str text) {
+  static const opamp__verdict verdict_of[] = {[APPLIED] = OPAMP__ACCEPT,
+                                              [FAILED] = OPAMP__REJECT,
+                                              [APPLYING] = OPAMP__DEFER};
+  if (opamp__offers_open(c, OPAMP__OFFER_SETTINGS))
+    return opamp__settings_answer(c, verdict_of[status], text);
+  return opamp__offers_report(c, OPAMP__OFFER_SETTINGS, status, text);
 }
 
 opamp_status opamp__offers_status(opamp__core *c, int field, opamp_bytes hash,
@@ -316,15 +273,15 @@ opamp_status opamp__offers_status(opamp__core *c, int field, opamp_bytes hash,
   opamp__offer *o = c->offers[kind];
   if (o == NULL || o->state == OPAMP__OFFER_NONE ||
       !opamp__bytes_eq(opamp__buf_bytes(&o->hash), hash)) {
-    if (o != NULL &&
-        (o->state == OPAMP__OFFER_OPEN || o->state == OPAMP__OFFER_APPLYING)) {
+    if (opamp__offers_open(c, kind)) {
       opamp__emit_log(c, OPAMP_LOG_INFO,
                       "status for a superseded offer ignored");
       return OPAMP_OK;
     }
-    if (adopt(c, kind, hash) == NULL) return OPAMP_ERR_NOMEM;
+    if (opamp__offers_adopt(c, kind, hash) == NULL) return OPAMP_ERR_NOMEM;
   }
-  return report(c, kind, status, text);
+  return kind == OPAMP__OFFER_CONFIG ? report_config(c, status, text)
+                                     : settings_status(c, status, text);
 }
 
 void opamp__offers_forget(opamp__core *c, int kind) {
@@ -337,25 +294,18 @@ void opamp__offers_forget(opamp__core *c, int kind) {
 
 /* --- time ----------------------------------------------------------------- */
 
-static bool waits(const opamp__offer *o) {
-  return o != NULL &&
-         (o->state == OPAMP__OFFER_OPEN || o->state == OPAMP__OFFER_APPLYING);
-}
-
 void opamp__offers_tick(opamp__core *c) {
-  for (int kind = 0; kind < OPAMP__OFFER_PACKAGES; kind++) {
-    opamp__offer *o = c->offers[kind];
-    if (!waits(o) || c->now < o->deadline) continue;
-    if (report(c, kind, FAILED, OPAMP__LIT("not answered")) != OPAMP_OK)
-      o->deadline = c->now + 1000; /* out of memory: again in a second */
-  }
+  opamp__offer *o = c->offers[OPAMP__OFFER_CONFIG];
+  if (opamp__offers_open(c, OPAMP__OFFER_CONFIG) && c->now >= o->deadline &&
+      report_config(c, FAILED, OPAMP__LIT("not answered")) != OPAMP_OK)
+    o->deadline = c->now + 1000; /* out of memory: again in a second */
+  opamp__settings_tick(c);
 }
 
 uint64_t opamp__offers_deadline(const opamp__core *c) {
-  uint64_t at = OPAMP__NEVER;
-  for (int kind = 0; kind < OPAMP__OFFER_PACKAGES; kind++)
-    if (waits(c->offers[kind]))
-      at = opamp__min64(at, c->offers[kind]->deadline);
+  uint64_t at = opamp__settings_deadline(c);
+  if (opamp__offers_open(c, OPAMP__OFFER_CONFIG))
+    at = opamp__min64(at, c->offers[OPAMP__OFFER_CONFIG]->deadline);
   return at;
 }
 
@@ -365,6 +315,7 @@ void opamp__offers_free(opamp__core *c) {
     if (o == NULL) continue;
     opamp__buf_free(&o->hash);
     opamp__buf_free(&o->key);
+    opamp_msg_free(o->content);
     opamp__free(o);
   }
 }

@@ -53,3 +53,15 @@ opamp_bytes opamp__packed_find(opamp_bytes packed, int field, size_t i) {
     if (tag == wanted && i-- == 0) return value;
   return none;
 }
+
+bool opamp__packed_copy(opamp__buf *out, opamp_bytes packed, int field) {
+  uint64_t tag;
+  opamp_bytes value;
+  for (size_t at = 0, from = 0; at < packed.len; from = at) {
+    if (!read_field(packed, &at, &tag, &value)) return true;
+    if (tag >> 3 == (uint64_t)field &&
+        !opamp__buf_append(out, packed.ptr + from, at - from))
+      return false;
+  }
+  return true;
+}

@@ -25,6 +25,13 @@ static bool for_us(const opamp__core *c, opamp_bytes uid) {
   return false;
 }
 
+static void keep_uid(opamp__core *c) {
+  opamp__buf copy = {NULL, 0, 0};
+  if (opamp__opt(c, OPAMP_OPT_UID_PERSIST) != 0 &&
+      opamp__buf_append(&copy, c->view.uid, OPAMP_UID_LEN))
+    opamp__store_put(c, OPAMP__KEEP_UID, &copy);
+}
+
 static void identify(opamp__core *c, const opamp_msg *m) {
   opamp_bytes uid =
       opamp_msg_bytes(m, OPAMP_AGENT_IDENTIFICATION_NEW_INSTANCE_UID, 0);
@@ -49,6 +56,8 @@ static void identify(opamp__core *c, const opamp_msg *m) {
          OPAMP_UID_LEN);
   memcpy(c->view.uid, uid.ptr, OPAMP_UID_LEN);
   c->reopen = !c->duplex; /* the header says who we are (HTTP-2) */
+  keep_uid(c);
+  opamp__certificate_review(c, true);
   opamp__session_full_state(c);
 }
 
@@ -172,6 +181,11 @@ static void error_response(opamp__core *c, const opamp_msg *m, uint32_t index) {
   opamp_str text =
       opamp_msg_str(m, OPAMP_SERVER_ERROR_RESPONSE_ERROR_MESSAGE, 0);
   int64_t asked = retry_info_ms(m), delay = -1;
+  if (opamp__trial_trying(c)) { /* no place to stay at */
+    emit_server_error(c, m, text, -1);
+    opamp__session_drop(c, OPAMP_ERR_REFUSED, text, 1000, 0);
+    return;
+  }
   if (type == OPAMP_SERVER_ERROR_RESPONSE_TYPE_BAD_REQUEST) {
     emit_server_error(c, m, text, -1);
     return;
@@ -206,7 +220,7 @@ static void refuse(opamp__core *c, const opamp_msg *error, uint32_t index) {
 static void process_offers(opamp__core *c, const opamp_msg *m) {
   const opamp_msg *sub;
   if ((sub = opamp_msg_sub(m, S2A(CONNECTION_SETTINGS), 0)) != NULL)
-    opamp__offers_settings(c, sub);
+    opamp__settings_offer(c, sub);
   if ((sub = opamp_msg_sub(m, S2A(REMOTE_CONFIG), 0)) != NULL)
     opamp__offers_remote_config(c, sub);
   if ((sub = opamp_msg_sub(m, S2A(PACKAGES_AVAILABLE), 0)) != NULL)
@@ -307,8 +321,9 @@ static void message(opamp__core *c, const opamp_msg *m, size_t size) {
   opamp__session_answered(c);
   trace(c, m, size);
   count_answer(c, m);
+  if (error_of(c, m) == NULL) opamp__trial_answered(c);
   process(c, m, index);
-  if (!c->duplex && !c->running && c->frame_final && !c->busy)
+  if (!c->duplex && (!c->running || c->leaving) && c->frame_final && !c->busy)
     opamp__session_finished(c);
 }
 

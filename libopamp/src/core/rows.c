@@ -190,6 +190,7 @@ bool opamp__rows_refused(opamp__core *c, uint32_t index, opamp_str why) {
       /* A request ends with its refusal, it does not come back by itself. */
       c->rows[found].sent = c->rows[found].acked = c->rows[found].set;
       c->rows[found].parked = false;
+      opamp__certificate_refused(c);
     }
   } else if (count == 0 && c->customs != NULL && c->customs->index == index) {
     opamp__customs_refuse(c, why);

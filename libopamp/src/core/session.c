@@ -6,7 +6,7 @@
 
 /* Connecting, failing, waiting, stopping. */
 
-enum { FRAME_KEEP = 128, SHORT_LIVES = 3 };
+enum { FRAME_KEEP = 128 };
 
 static void enter(opamp__core *c, opamp__state s) {
   static const int public_state[] = {
@@ -26,8 +26,18 @@ static void enter(opamp__core *c, opamp__state s) {
   opamp__emit_log(c, OPAMP_LOG_DEBUG, "state: %s", opamp_state_name(state));
 }
 
+const opamp__url *opamp__session_home(const opamp__core *c) {
+  const opamp__place *place = opamp__place_now(c);
+  return place != NULL && place->url.text != NULL ? &place->url
+                                                  : c->config->url;
+}
+
 const opamp__url *opamp__session_url(const opamp__core *c) {
-  return c->target.text != NULL ? &c->target : c->config->url;
+  return c->target.text != NULL ? &c->target : opamp__session_home(c);
+}
+
+bool opamp__session_at_home(const opamp__core *c) {
+  return opamp__url_same_origin(opamp__session_url(c), opamp__session_home(c));
 }
 
 static void go_home(opamp__core *c) {
@@ -44,6 +54,7 @@ static void forget_connection(opamp__core *c) {
   c->ping_at = OPAMP__NEVER;
   c->phase_until = OPAMP__NEVER;
   c->valid_message = false;
+  c->leaving = false;
   c->old_uid_len = 0;
   c->hold_until = 0;
   if (c->duplex) { /* the next connection begins with it anyway */
@@ -68,7 +79,7 @@ void opamp__session_full_state(opamp__core *c) {
 
 static void dial(opamp__core *c) {
   opamp__action open = {.kind = OPAMP__DO_OPEN, .url = opamp__session_url(c)};
-  open.credentials = opamp__url_same_origin(open.url, c->config->url);
+  open.credentials = opamp__session_at_home(c);
   c->reopen = false;
   c->view.retry_at = c->retry_at = OPAMP__NEVER;
   enter(c, OPAMP__OPENING);
@@ -103,6 +114,7 @@ static void stopped(opamp__core *c, const char *reason) {
   c->frame_current = c->frame_final = false;
   c->retry_at = c->view.retry_at = OPAMP__NEVER;
   enter(c, OPAMP__IDLE);
+  opamp__trial_stopped(c);
   if (e != NULL) {
     (void)opamp__event_set_text(e, opamp__str(reason));
     opamp__event_set_number(e, OPAMP_NUM_DISCONNECT_SENT, c->disconnect_sent);
@@ -115,63 +127,6 @@ static void stopped(opamp__core *c, const char *reason) {
 }
 
 /* --- failing -------------------------------------------------------------- */
-
-/* CONN-14: whoever leaves out the port gets the scheme's, which may be none of
- * the server's. */
-static bool hint_port(const opamp__core *c, const opamp__in_closed *why,
-                      opamp__buf *text) {
-  const opamp__url *url = c->config->url;
-  if (why->why != OPAMP_ERR_TRANSPORT && why->why != OPAMP_ERR_TIMEOUT)
-    return true;
-  if (url->port != (url->tls ? 443 : 80)) return true;
-  return opamp__buf_printf(text,
-                           " (%u is the port of a URL that names none; OpAMP "
-                           "servers often listen on 4320)",
-                           url->port);
-}
-
-static void report_failure(opamp__core *c, const opamp__in_closed *why,
-                           bool was_open, uint64_t delay) {
-  opamp_event *e = opamp__emit_new(
-      c, was_open ? OPAMP_EVENT_DISCONNECTED : OPAMP_EVENT_CONNECT_FAILED);
-  opamp__buf text = {NULL, 0, 0};
-  c->view.counters[was_open ? OPAMP_COUNT_DISCONNECTS
-                            : OPAMP_COUNT_CONNECT_FAILURES]++;
-  if (e == NULL) return;
-  e->status = why->why;
-  if (opamp__buf_append(&text, why->text.ptr, why->text.len) &&
-      (why->body.len == 0 ||
-       (opamp__buf_append(&text, ": ", 2) &&
-        opamp__buf_append(&text, why->body.ptr, why->body.len))) &&
-      (was_open || hint_port(c, why, &text))) {
-    opamp_str s = {(const char *)text.ptr, text.len};
-    (void)opamp__event_set_text(e, s);
-  }
-  opamp__buf_free(&text);
-  opamp__event_set_number(e, OPAMP_NUM_HTTP_STATUS, why->http_status);
-  opamp__event_set_number(e, OPAMP_NUM_CLOSE_CODE, why->close_code);
-  opamp__event_set_number(e, OPAMP_NUM_RETRY_IN_MS, (int64_t)delay);
-  opamp__emit(c, e);
-}
-
-/* HTTP-7: each refusal asks for fresh credentials, once. */
-static void ask_credentials(opamp__core *c, int http_status) {
-  opamp_event *e;
-  if (!c->credentials_wait) return;
-  e = opamp__emit_new(c, OPAMP_EVENT_CREDENTIALS_WANTED);
-  if (e != NULL) opamp__event_set_number(e, OPAMP_NUM_HTTP_STATUS, http_status);
-  opamp__emit(c, e);
-}
-
-/* CONN-15: told once, until a connection is useful again. */
-static void suspect_duplicate(opamp__core *c) {
-  if (++c->short_lives < SHORT_LIVES || c->duplicate_told) return;
-  c->duplicate_told = true;
-  opamp__emit_text(
-      c, OPAMP_EVENT_DUPLICATE_SUSPECTED, OPAMP_OK,
-      OPAMP__LIT("the server closes every connection right after it was made: "
-                 "perhaps another agent has the same instance uid"));
-}
 
 /* CONN-5: the connection had done its work; failures before it do not count any
  * more. */
@@ -188,13 +143,13 @@ static bool was_useful(opamp__core *c) {
  * forced: ms to wait, -1: as long as backoff says. */
 static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
   bool was_open = c->state != OPAMP__OPENING;
-  bool useful = was_useful(c);
+  bool useful = was_useful(c), trying = opamp__trial_trying(c);
   uint64_t delay;
   if (!useful) c->failures++;
   delay =
       forced >= 0 ? (uint64_t)forced : opamp__backoff_closed(c, why, useful);
   if (was_open && c->duplex && !useful && why->why == OPAMP_ERR_CLOSED)
-    suspect_duplicate(c);
+    opamp__tell_short_life(c);
   /* Over HTTP the next attempt is the same request, bytes and number, unless
    * something changed since (STATE-1). */
   c->frame_failed = !c->duplex;
@@ -207,11 +162,16 @@ static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
     stopped(c, "the connection ended while stopping");
     return;
   }
+  /* Back from a trial as after any connection that was fine until now. */
+  if (trying)
+    delay = opamp__random_below(c, opamp__opt(c, OPAMP_OPT_RECONNECT_DELAY));
   c->retry_at = c->view.retry_at = c->now + delay;
-  c->credentials_wait = why->http_status == 401 || why->http_status == 403;
+  c->credentials_wait =
+      !trying && (why->http_status == 401 || why->http_status == 403);
   enter(c, OPAMP__WAITING);
-  report_failure(c, why, was_open, delay);
-  ask_credentials(c, why->http_status);
+  opamp__tell_failure(c, why, was_open, delay);
+  opamp__tell_refused(c, why->http_status);
+  if (trying) opamp__trial_failed(c, why->text);
 }
 
 void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
@@ -231,6 +191,64 @@ void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
   opamp__act(c, close);
 }
 
+/* --- leaving for another place (SET-4) ------------------------------------- */
+
+/* The connection is over, in whatever order. */
+static void left(opamp__core *c) {
+  static const opamp__in_closed why = {
+      .text = {"left for offered connection settings", 36}};
+  bool told = c->state == OPAMP__OPEN || c->state == OPAMP__CLOSING;
+  if (!c->duplex) abort_connection(c);
+  if (told) opamp__tell_failure(c, &why, true, 0);
+  forget_connection(c);
+  opamp__trial_left(c);
+}
+
+void opamp__session_leave(opamp__core *c) {
+  switch (c->state) {
+    case OPAMP__OPEN:
+    case OPAMP__CLOSING:
+      c->leaving = true;
+      c->leave_until = c->now + opamp__opt(c, OPAMP_OPT_STOP_TIMEOUT);
+      break;
+    case OPAMP__OPENING: {
+      static const opamp__in_closed why = {
+          .text = {"given up for offered connection settings", 40}};
+      abort_connection(c);
+      opamp__tell_failure(c, &why, false, 0);
+      left(c);
+      break;
+    }
+    case OPAMP__WAITING:
+      left(c);
+      break;
+    case OPAMP__IDLE:
+      opamp__trial_stopped(c);
+      break;
+  }
+}
+
+void opamp__session_moved(opamp__core *c) {
+  opamp__url_free(&c->target);
+  c->target_permanent = false;
+  c->duplex = opamp__session_home(c)->websocket;
+  c->reopen = true;
+  c->frame_failed = c->frame_current = c->frame_final = false;
+  opamp__buf_free(&c->frame);
+  c->attempt = c->failures = c->throttles = c->redirects = 0;
+  c->short_lives = 0;
+  c->credentials_wait = c->credentials_tried = false;
+  opamp__rows_unpark(c);
+  /* The server there may know nothing of us. */
+  if (c->running && !c->duplex) opamp__session_full_state(c);
+}
+
+void opamp__session_connect(opamp__core *c) {
+  attempt(c);
+}
+
+/* --- the end of a WebSocket that is being closed --------------------------- */
+
 /* What a WebSocket in CLOSING was closed for. */
 static void finish_close(opamp__core *c) {
   opamp_str text = {(const char *)c->close_text.ptr, c->close_text.len};
@@ -240,53 +258,12 @@ static void finish_close(opamp__core *c) {
     stopped(c, "stopped");
     return;
   }
+  if (c->leaving) {
+    left(c);
+    return;
+  }
   fail(c, &why, c->close_delay);
   opamp__buf_free(&c->close_text);
-}
-
-/* --- redirects (HTTP-9) --------------------------------------------------- */
-
-static bool is_redirect(int status) {
-  return status == 301 || status == 302 || status == 307 || status == 308;
-}
-
-/* One that holds until further notice; of a chain, each must be. */
-static bool is_permanent(int status) {
-  return status == 301 || status == 308;
-}
-
-/* Follows, or says why not. */
-static bool redirected(opamp__core *c, const opamp__in_closed *why,
-                       opamp__in_closed *refused) {
-  opamp__url next;
-  *refused = *why;
-  refused->why = OPAMP_ERR_REDIRECT;
-  if (why->location.len == 0) {
-    refused->text = OPAMP__LIT("redirect without a Location");
-  } else if (c->redirects >= opamp__opt(c, OPAMP_OPT_MAX_REDIRECTS)) {
-    refused->text = OPAMP__LIT("too many redirects");
-  } else if (opamp__url_resolve(&next, opamp__session_url(c), why->location) !=
-             OPAMP_OK) {
-    refused->text = OPAMP__LIT("redirect to an address that is not usable");
-  } else if (opamp__session_url(c)->tls && !next.tls) {
-    refused->text = OPAMP__LIT("redirect from TLS to plain text");
-    opamp__url_free(&next);
-  } else if (next.websocket != c->duplex) {
-    refused->text = OPAMP__LIT("redirect to another kind of transport");
-    opamp__url_free(&next);
-  } else {
-    opamp__emit_log(c, OPAMP_LOG_INFO, "redirected (%d) to %s",
-                    why->http_status, next.text);
-    /* The URL in an OPEN action is borrowed until the next feed, so the old
-     * target may go now. */
-    opamp__url_free(&c->target);
-    c->target = next;
-    c->target_permanent = is_permanent(why->http_status) &&
-                          (c->redirects == 0 || c->target_permanent);
-    c->redirects++;
-    return true;
-  }
-  return false;
 }
 
 /* The same request, to where the server pointed. */
@@ -311,9 +288,13 @@ void opamp__session_start(opamp__core *c) {
     c->restart = true; /* the stop under way ends first */
     return;
   }
+  c->start_wanted = true;
+  if (!opamp__store_loaded(c)) return;
+  c->start_wanted = false;
   c->running = true;
   c->stop_silent = c->disconnect_sent = false;
   c->attempt = c->failures = c->throttles = c->redirects = 0;
+  opamp__trial_start(c);
   forget_connection(c);
   if (!c->duplex) opamp__session_full_state(c);
   attempt(c);
@@ -321,8 +302,13 @@ void opamp__session_start(opamp__core *c) {
 
 void opamp__session_stop(opamp__core *c, bool silent) {
   c->restart = false;
+  if (c->start_wanted) {
+    c->start_wanted = false;
+    stopped(c, "stopped while the store was read");
+    return;
+  }
   if (c->state == OPAMP__IDLE || (!c->running && !silent)) return;
-  c->running = false;
+  c->running = c->leaving = false;
   c->stop_silent = silent;
   c->stop_until = c->now + opamp__opt(c, OPAMP_OPT_STOP_TIMEOUT);
   switch (c->state) {
@@ -376,16 +362,21 @@ void opamp__session_written(opamp__core *c) {
   c->busy = false;
   if (c->frame.cap > FRAME_KEEP) opamp__buf_free(&c->frame);
   if (c->state != OPAMP__OPEN || !c->frame_final) return;
-  c->disconnect_sent = true;
+  c->disconnect_sent = !c->running;
   c->frame_final = false;
+  if (c->running) c->phase_until = c->leave_until;
   enter(c, OPAMP__CLOSING);
   opamp__act(c, close);
 }
 
 /* Over HTTP: the message with AgentDisconnect was answered. */
 void opamp__session_finished(opamp__core *c) {
-  c->disconnect_sent = true;
   c->frame_final = false;
+  if (c->leaving) {
+    left(c);
+    return;
+  }
+  c->disconnect_sent = true;
   opamp__rows_tell_delivered(c); /* STOPPED is the last word */
   stopped(c, "stopped");
 }
@@ -426,8 +417,12 @@ void opamp__session_closed(opamp__core *c, const opamp__in_closed *why) {
       break;
   }
   if (!c->duplex && !c->busy) return; /* an idle connection: no news */
-  if (is_redirect(why->http_status) && may_follow(c)) {
-    if (redirected(c, why, &refused)) {
+  if (c->leaving) {
+    left(c);
+    return;
+  }
+  if (opamp__redirect_is(why->http_status) && may_follow(c)) {
+    if (opamp__redirect_take(c, why, &refused)) {
       follow(c);
       return;
     }
@@ -456,7 +451,7 @@ void opamp__session_headers(opamp__core *c) {
 
 bool opamp__session_can_send(const opamp__core *c) {
   if (c->busy) return false;
-  if (c->now < c->hold_until && c->running) return false;
+  if (c->now < c->hold_until && c->running && !c->leaving) return false;
   if (!c->running && c->stop_silent) return false;
   if (c->duplex) return c->state == OPAMP__OPEN && !c->frame_final;
   if (!c->running) return c->state == OPAMP__OPEN;
@@ -484,6 +479,7 @@ uint64_t opamp__session_deadline(const opamp__core *c) {
   if (c->state == OPAMP__IDLE) return OPAMP__NEVER;
   if (c->state == OPAMP__WAITING) return c->retry_at;
   if (!c->running) at = opamp__min64(at, c->stop_until);
+  if (c->leaving) at = opamp__min64(at, c->leave_until);
   if (c->state != OPAMP__OPEN || !c->duplex) return at;
   at = opamp__min64(at, pong_deadline(c));
   at = opamp__min64(at, ping_due(c));
@@ -520,10 +516,21 @@ static void tick_open(opamp__core *c) {
   }
 }
 
+/* A mute server, or too much to say. */
+static void leave_now(opamp__core *c) {
+  abort_connection(c);
+  left(c);
+}
+
 static void tick_closing(opamp__core *c) {
   if (c->now < c->phase_until) return;
   abort_connection(c);
   finish_close(c);
+}
+
+static bool trial_over(const opamp__core *c) {
+  return opamp__trial_trying(c) && c->running && c->state != OPAMP__IDLE &&
+         c->now >= c->settings->trial_at;
 }
 
 void opamp__session_tick(opamp__core *c) {
@@ -531,6 +538,14 @@ void opamp__session_tick(opamp__core *c) {
       c->now >= c->stop_until) {
     if (c->duplex) abort_connection(c);
     stopped(c, "stop timeout");
+    return;
+  }
+  if (c->leaving && c->now >= c->leave_until) {
+    leave_now(c);
+    return;
+  }
+  if (trial_over(c)) {
+    time_out(c, OPAMP__LIT("no valid answer in time (trial timeout)"));
     return;
   }
   switch (c->state) {

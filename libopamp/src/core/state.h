@@ -3,18 +3,23 @@
 #define OPAMP_CORE_STATE_H
 
 #include "core/core.h"
+#include "core/settings.h"
 
 /* What the files of the core share; core.h is what others see.
  *
  *   core.c     life, dispatch of inputs, the action queue, deadlines
  *   session.c  connecting, failing, stopping: one function per state
+ *   redirect.c which redirects are followed
  *   backoff.c  how long to wait before the next attempt
+ *   tell.c     failures, as the application hears of them
  *   rows.c     the field table: set, sent, delivered, lost, refused
  *   compose.c  AgentToServer out of the table
  *   packed.c   looking into a row's packed value
  *   receive.c  ServerToAgent: checks and order of processing
- *   offers.c   remote config, connection settings, packages
- *   emit.c     events */
+ *   offers.c   remote config, packages, and what all offers share
+ *   emit.c     events
+ *
+ * settings.h has those of connection settings and the store. */
 
 #define OPAMP__NEVER UINT64_MAX
 
@@ -99,9 +104,9 @@ typedef struct opamp__offer {
   opamp__buf key;  /* the hash, or the content's digest when that is empty */
   opamp__offer_state state;
   uint32_t serial;
-  uint64_t deadline; /* OPEN, APPLYING */
-  uint64_t interval; /* settings: heartbeat seconds to take when accepted,
-                        NEVER none */
+  uint64_t deadline; /* of the application, for its answer; NEVER none */
+  opamp_msg *content; /* to be kept when it is accepted (with a store) */
+  bool restored;      /* of the last life */
 } opamp__offer;
 
 enum {
@@ -177,10 +182,15 @@ struct opamp__core {
   opamp__buf close_text;
   int64_t close_delay; /* ms to wait then, -1: backoff */
 
+  /* For another place. */
+  bool leaving;
+  uint64_t leave_until;
+
   /* Stopping. */
   uint64_t stop_until;
   bool stop_silent, disconnect_sent;
   bool restart; /* start was called while stopping */
+  bool start_wanted; /* and waits for the store */
 
   /* What is to be said. */
   opamp__row rows[OPAMP__ROWS];
@@ -201,6 +211,9 @@ struct opamp__core {
 
   opamp__offer *offers[OPAMP__OFFERS]; /* made on first use */
   uint32_t offer_serial;
+  opamp__settings *settings;               /* made on first use */
+  struct opamp__certificate *certificate;  /* likewise */
+  struct opamp__store *store;              /* NULL: there is none */
   uint64_t restart_at; /* when a restart command was delivered, NEVER none */
   opamp__buf server_customs; /* packed CustomCapabilities of the server */
 };
@@ -249,6 +262,28 @@ bool opamp__session_can_send(const opamp__core *c);
 void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
                          int code, int64_t delay);
 const opamp__url *opamp__session_url(const opamp__core *c);
+/* Where the agent belongs: as it is configured, or as it was offered. */
+const opamp__url *opamp__session_home(const opamp__core *c);
+/* Whether the application's headers may go where the next request goes. */
+bool opamp__session_at_home(const opamp__core *c);
+/* Ends the connection in good order, for opamp__trial_left. */
+void opamp__session_leave(opamp__core *c);
+/* The place is another one: nothing of the connection before holds. */
+void opamp__session_moved(opamp__core *c);
+/* Connects there now; there is no connection. */
+void opamp__session_connect(opamp__core *c);
+
+/* redirect.c */
+bool opamp__redirect_is(int status);
+/* Takes over where the server points to, or says why not. */
+bool opamp__redirect_take(opamp__core *c, const opamp__in_closed *why,
+                          opamp__in_closed *refused);
+
+/* tell.c */
+void opamp__tell_failure(opamp__core *c, const opamp__in_closed *why,
+                         bool was_open, uint64_t delay);
+void opamp__tell_refused(opamp__core *c, int http_status);
+void opamp__tell_short_life(opamp__core *c);
 
 /* backoff.c */
 uint64_t opamp__random_below(opamp__core *c, uint64_t n); /* 0 … n */
@@ -291,13 +326,15 @@ uint64_t opamp__compose_deadline(const opamp__core *c);
 /* packed.c: the i-th (from 0) value of the length-delimited `field` at the top
  * of a packed message; absent when there is none. */
 opamp_bytes opamp__packed_find(opamp_bytes packed, int field, size_t i);
+/* Appends the field as it stands there; false when out of memory. */
+bool opamp__packed_copy(opamp__buf *out, opamp_bytes packed, int field);
 
 /* receive.c */
 void opamp__receive(opamp__core *c, opamp_bytes frame);
 
 /* offers.c */
+enum { OPAMP__APPLIED = 1, OPAMP__APPLYING = 2, OPAMP__FAILED = 3 };
 void opamp__offers_remote_config(opamp__core *c, const opamp_msg *m);
-void opamp__offers_settings(opamp__core *c, const opamp_msg *m);
 void opamp__offers_packages(opamp__core *c, const opamp_msg *m);
 opamp_status opamp__offers_answer(opamp__core *c, uint32_t serial,
                                   opamp__verdict verdict, opamp_str text);
@@ -307,5 +344,22 @@ void opamp__offers_forget(opamp__core *c, int kind);
 void opamp__offers_tick(opamp__core *c);
 uint64_t opamp__offers_deadline(const opamp__core *c);
 void opamp__offers_free(opamp__core *c);
+/* A new offer of the kind, or NULL: known already, or out of memory (then the
+ * server, which hears no status, offers it again). */
+opamp__offer *opamp__offers_new(opamp__core *c, int kind, opamp_bytes hash,
+                                const opamp_msg *m);
+/* Hands it to the application; takes `m`. */
+void opamp__offers_hand_over(opamp__core *c, opamp__offer *o, int event_kind,
+                             opamp_msg *m);
+/* The status of the newest offer of the kind: to the server, and as an event. */
+opamp_status opamp__offers_report(opamp__core *c, int kind, int status,
+                                  opamp_str text);
+/* The same for a hash that is no offer's. */
+bool opamp__offers_report_hash(opamp__core *c, int kind, opamp_bytes hash,
+                               int status, opamp_str text);
+/* An offer that the application remembers: taken as the newest one. */
+opamp__offer *opamp__offers_adopt(opamp__core *c, int kind, opamp_bytes hash);
+/* Whether it has no final status yet. */
+bool opamp__offers_open(const opamp__core *c, int kind);
 
 #endif

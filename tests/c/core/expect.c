@@ -123,6 +123,7 @@ static int number_of(const char *key) {
                {"size", OPAMP_NUM_SIZE},
                {"state", OPAMP_NUM_STATE},
                {"disconnect_sent", OPAMP_NUM_DISCONNECT_SENT},
+               {"restored", OPAMP_NUM_RESTORED},
                {"interval", OPAMP_NUM_INTERVAL_MS},
                {"count", OPAMP_NUM_COUNT},
                {"level", OPAMP_NUM_LEVEL}};
@@ -270,9 +271,26 @@ static void expect_look(player *p, const char *line) {
     }
 }
 
+/* settings fields… | none: what connections are made with now. */
+static bool match_settings(const player *p, const char *text) {
+  const opamp_msg *have = opamp__core_settings(p->core);
+  opamp_msg *want = NULL;
+  bool ok;
+  if (strcmp(text, "none") == 0) return have == NULL;
+  ok = have != NULL &&
+       opamp_msg_new(&want, OPAMP_MSG_OPAMP_CONNECTION_SETTINGS) == OPAMP_OK &&
+       msg_text_parse(want, &text) && same(want, have);
+  opamp_msg_free(want);
+  return ok;
+}
+
 void player_expect(player *p, const char *line) {
   output *o;
   bool ok;
+  if (strncmp(line, "settings ", 9) == 0) {
+    if (!match_settings(p, line + 9)) player_fail(p, "not so: %s", line);
+    return;
+  }
   if (strncmp(line, "look ", 5) == 0) {
     expect_look(p, line + 5);
     return;

@@ -8,6 +8,7 @@
 #include "msg_text.h"
 #include "player.h"
 #include "wire/wire.h"
+#include "world.h"
 
 /* Whether the line begins with the word; moves behind it then. */
 static bool is(const char **line, const char *word) {
@@ -72,7 +73,7 @@ bool player_setting(player *p, const char *line) {
     p->manual_written = true;
     return true;
   }
-  return false;
+  return world_setting(p, line);
 }
 
 /* --- inputs of the application -------------------------------------------- */
@@ -188,13 +189,13 @@ static void feed_frame(player *p, const uint8_t *ptr, size_t len) {
   if (!p->mode->doubled) return;
   /* Over HTTP every message is the answer to some request. */
   player_drain(p);
-  if (p->url.websocket || p->invariants.in_flight) player_feed(p, &in);
+  if (p->duplex || p->invariants.in_flight) player_feed(p, &in);
 }
 
 /* server fields…: a ServerToAgent. */
 static bool input_server(player *p, const char *line) {
   uint8_t frame[PLAYER_TEXT] = {0};
-  size_t head = p->url.websocket ? 1 : 0, len = sizeof frame - head;
+  size_t head = p->duplex ? 1 : 0, len = sizeof frame - head;
   opamp_msg *m = NULL;
   bool ok;
   player_memory(p, true);
@@ -285,6 +286,8 @@ bool player_input(player *p, const char *line) {
   if (is(&line, "connected")) return input_connected(p, line);
   if (is(&line, "start")) return input_plain(p, OPAMP__IN_START);
   if (is(&line, "flush")) return input_plain(p, OPAMP__IN_FLUSH);
+  if (is(&line, "request certificate"))
+    return input_plain(p, OPAMP__IN_CERTIFICATE);
   if (is(&line, "headers")) return input_plain(p, OPAMP__IN_HEADERS);
   if (is(&line, "opened")) return input_plain(p, OPAMP__IN_OPENED);
   if (is(&line, "alive")) return input_plain(p, OPAMP__IN_ALIVE);
@@ -310,5 +313,5 @@ bool player_input(player *p, const char *line) {
     p->random = strtoull(line, NULL, 0);
     return true;
   }
-  return false;
+  return world_input(p, line);
 }

@@ -31,9 +31,9 @@ void invariants_input(player *p, const opamp__input *in) {
 
 static void check_open(player *p) {
   invariants *v = &p->invariants;
-  if (p->url.websocket && v->link != LINK_NONE)
+  if (p->duplex && v->link != LINK_NONE)
     player_broken(p, "a second connection beside the first");
-  if (!p->url.websocket && v->in_flight)
+  if (!p->duplex && v->in_flight)
     player_broken(p, "the place changes with a request in flight");
   v->link = LINK_DIALLED;
   v->goodbye = false;
@@ -41,14 +41,14 @@ static void check_open(player *p) {
 
 static void check_send(player *p) {
   invariants *v = &p->invariants;
-  if (p->url.websocket && v->link != LINK_OPEN)
+  if (p->duplex && v->link != LINK_OPEN)
     player_broken(p, "sent without a connection");
   if (v->unwritten) player_broken(p, "sent before the last frame was written");
-  if (!p->url.websocket && v->in_flight)
+  if (!p->duplex && v->in_flight)
     player_broken(p, "sent while a request is in flight");
   if (v->goodbye) player_broken(p, "sent after AgentDisconnect");
   v->in_flight = true;
-  v->unwritten = p->url.websocket;
+  v->unwritten = p->duplex;
 }
 
 void invariants_action(player *p, const opamp__action *a) {
@@ -86,7 +86,7 @@ void invariants_message(player *p, const opamp_msg *m, bool again) {
   if (uid.len != OPAMP_UID_LEN) player_broken(p, "a message without uid");
   if (!(caps & OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS))
     player_broken(p, "a message without ReportsStatus");
-  if (again && p->url.websocket) player_broken(p, "the same bytes again");
+  if (again && p->duplex) player_broken(p, "the same bytes again");
   if (seq != p->last_seq + (again ? 0 : 1))
     player_broken(p, "sequence_num %" PRId64 " after %" PRId64, seq,
                   p->last_seq);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "msg_text.h"
 #include "wire/wire.h"
+#include "world.h"
 
 enum { MAX_TICKS = 2000 };
 
@@ -75,9 +76,9 @@ static void took_send(player *p, const opamp__action *a) {
   opamp_msg *m = NULL;
   bool again = a->len == p->last_frame.len &&
                memcmp(a->frame, p->last_frame.ptr, a->len) == 0;
-  size_t header = p->url.websocket ? opamp__ws_header(a->frame, a->len) : 0;
+  size_t header = p->duplex ? opamp__ws_header(a->frame, a->len) : 0;
   output *o;
-  if (p->url.websocket && header != 1) player_broken(p, "bad message header");
+  if (p->duplex && header != 1) player_broken(p, "bad message header");
   (void)opamp__buf_set(&p->last_frame, a->frame, a->len);
   body.ptr += header;
   body.len -= header;
@@ -95,7 +96,7 @@ static void took_send(player *p, const opamp__action *a) {
   o->sent = m;
   o->again = again;
   /* The transport may overwrite it. */
-  if (p->url.websocket) memset(a->frame, 0xee, a->len);
+  if (p->duplex) memset(a->frame, 0xee, a->len);
 }
 
 static void took_event(player *p, opamp_event *e) {
@@ -133,9 +134,16 @@ static void took(player *p, const opamp__action *a) {
     case OPAMP__DO_OPEN:
       snprintf(text, sizeof text, "open %s%s", a->url->text,
                a->credentials ? "" : " without-headers");
+      p->duplex = a->url->websocket;
       break;
     case OPAMP__DO_CLOSE:
       snprintf(text, sizeof text, "close %d", a->code);
+      break;
+    case OPAMP__DO_LOAD:
+    case OPAMP__DO_SAVE:
+    case OPAMP__DO_ERASE:
+    case OPAMP__DO_KEY:
+      if (world_took(p, a, text, sizeof text)) return;
       break;
     default:
       snprintf(text, sizeof text, "%s",
@@ -160,7 +168,7 @@ void player_memory(player *p, bool own) {
  * transcript says when. */
 void player_drain(player *p) {
   opamp__action a;
-  bool sent;
+  bool sent, written, answered;
   do {
     sent = false;
     while (opamp__core_next(p->core, &a)) {
@@ -169,11 +177,13 @@ void player_drain(player *p) {
       player_memory(p, false);
       sent = sent || a.kind == OPAMP__DO_SEND;
     }
-    if (sent && p->url.websocket && !p->manual_written) {
+    answered = world_answer(p);
+    written = sent && p->duplex && !p->manual_written;
+    if (written) {
       opamp__input in = {.kind = OPAMP__IN_WRITTEN};
       player_feed(p, &in);
     }
-  } while (sent && p->url.websocket && !p->manual_written);
+  } while (written || answered);
 }
 
 void player_feed(player *p, const opamp__input *in) {
@@ -231,7 +241,13 @@ void player_set_up(player *p, const transcript *t,
   p->config.capabilities = OPAMP_AGENT_CAPABILITIES_REPORTS_HEALTH |
                            OPAMP_AGENT_CAPABILITIES_REPORTS_HEARTBEAT;
   memcpy(p->config.uid, "0123456789abcdef", OPAMP_UID_LEN);
-  p->config.env = (opamp__core_env){next_random, digest, p};
+  p->config.tls_min = 12;
+  p->config.env = (opamp__core_env){.random = next_random,
+                                    .sha256 = digest,
+                                    .usable = world_usable,
+                                    .renew_in = world_renew_in,
+                                    .ctx = p};
+  p->world.saving = -1;
   (void)opamp__url_parse(&p->url, (opamp_str){"ws://server", 11});
 }
 
@@ -241,12 +257,14 @@ void player_tear_down(player *p) {
   opamp__core_free(p->core);
   opamp__url_free(&p->url);
   opamp__buf_free(&p->last_frame);
+  world_free(p);
 }
 
 bool player_begin(player *p) {
   opamp_status s;
   if (p->core != NULL) return true;
-  p->fail_left = p->mode->fail_after;
+  p->duplex = p->url.websocket;
+  if (p->fail_at == 0) p->fail_left = p->mode->fail_after;
   player_memory(p, false);
   s = opamp__core_new(&p->core, &p->config);
   if (s != OPAMP_OK) player_fail(p, "%s", opamp_status_name(s));

@@ -20,6 +20,16 @@ typedef struct output {
   bool again;         /* SEND: the same bytes as the last one */
 } output;
 
+/* A store, and the time of a certificate (world.c). */
+typedef struct world {
+  opamp__buf kept[OPAMP__KEEPS], held;
+  bool there[OPAMP__KEEPS];
+  bool by_hand, load_by_hand, erasing;
+  int saving;   /* the key that waits for its answer, -1 none */
+  unsigned due; /* bits of keys to be answered: loaded, above them saved */
+  int64_t renew_in;
+} world;
+
 typedef struct player {
   const transcript *t;
   const transcript_mode *mode;
@@ -32,6 +42,8 @@ typedef struct player {
   opamp__core *core;
   uint64_t now, random;
   bool manual_written;
+  bool duplex; /* of the present connection */
+  world world;
   size_t fail_at, fail_left; /* the allocation to fail; how many until then */
 
   output *outputs;

@@ -224,7 +224,8 @@ void sim_begin(sim *s, uint64_t seed, bool duplex) {
   s->config.url = &s->url;
   s->config.capabilities = 0x7fff;
   memset(s->config.uid, 7, OPAMP_UID_LEN);
-  s->config.env = (opamp__core_env){core_random, core_digest, s};
+  s->config.env =
+      (opamp__core_env){.random = core_random, .sha256 = core_digest, .ctx = s};
   (void)opamp__core_new(&s->core, &s->config);
   if (sim_random(s, 2)) set_something(s);
   sim_feed(s, &start);

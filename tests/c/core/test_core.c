@@ -24,10 +24,11 @@ static void no_sha256(opamp_bytes in, uint8_t out[32]) {
   memset(out, (int)in.len, 32);
 }
 
-static opamp__core_config config = {.numbers = numbers,
-                                    .url = &url,
-                                    .uid = "0123456789abcde",
-                                    .env = {no_random, no_sha256, NULL}};
+static opamp__core_config config = {
+    .numbers = numbers,
+    .url = &url,
+    .uid = "0123456789abcde",
+    .env = {.random = no_random, .sha256 = no_sha256}};
 
 static opamp__core *new_core(void) {
   opamp__core *c;
