@@ -351,6 +351,21 @@ OPAMP_API opamp_status opamp_client_set_headers(opamp_client *c,
                                                 const char *const *values,
                                                 size_t n);
 
+/** Asks the server for a client certificate: makes a key, keeps it, sends a
+ * request to sign it for the instance uid, again after a restart, until there is
+ * an answer. The certificate is offered like any connection settings, and tried
+ * before it is kept; later ones are asked for in time (option
+ * CERTIFICATE_RENEW_PERCENT). A refusal is an event PARKED. Option
+ * REQUEST_CERTIFICATE does this at the start. Needs
+ * AcceptsOpAMPConnectionSettings.
+ * @spec{ConnectionSettingsRequest}
+ * @retval OPAMP_ERR_STATE    there is no store (store.h)
+ * @retval OPAMP_ERR_NOMEM
+ * @retval OPAMP_ERR_INVALID  a bad handle
+ * @retval OPAMP_ERR_FORKED
+ * @threads any; callbacks too */
+OPAMP_API opamp_status opamp_client_request_certificate(opamp_client *c);
+
 /** Sets the interval of heartbeats and of HTTP polls.
  * @spec{OpAMPConnectionSettings.heartbeat_interval_seconds}
  * @retval OPAMP_ERR_INVALID  it is not within the bounds of option HEARTBEAT; a

@@ -58,7 +58,10 @@ enum {
    * OPAMP_REMOTE_CONFIG_STATUSES_…, text: the error. */
   OPAMP_EVENT_REMOTE_CONFIG_STATUS = 10,
   /** QUESTION. msg: ConnectionSettingsOffers, only the parts whose capability
-   * is on. bytes: its hash. */
+   * is on. bytes: its hash. RESTORED: from the store, at start. The OpAMP part
+   * is the library's: it is shown without its headers, certificate and proxy,
+   * and the answer is about the other parts. Without any the answer means
+   * nothing. */
   OPAMP_EVENT_CONNECTION_SETTINGS = 11,
   /** As REMOTE_CONFIG_STATUS, for connection settings. */
   OPAMP_EVENT_CONNECTION_SETTINGS_STATUS = 12,
@@ -107,7 +110,15 @@ enum {
   /** See whether the server is there. */
   OPAMP_EVENT_TRANSPORT_PING = 28,
   /** CLOSE_CODE: end it in good order; 0: at once. */
-  OPAMP_EVENT_TRANSPORT_CLOSE = 29
+  OPAMP_EVENT_TRANSPORT_CLOSE = 29,
+
+  /** With option STORE; store.h says what answers these three, which all carry
+   * REQUEST. text: the key whose value is wanted. */
+  OPAMP_EVENT_STORE_LOAD = 30,
+  /** text: the key. bytes: the value to keep under it. SECRET. */
+  OPAMP_EVENT_STORE_SAVE = 31,
+  /** text: the key to forget. */
+  OPAMP_EVENT_STORE_ERASE = 32
 };
 
 /** The numbers an event may carry. */
@@ -125,7 +136,9 @@ enum {
   OPAMP_NUM_INTERVAL_MS = 11,     /**< of heartbeats */
   OPAMP_NUM_COUNT = 12,           /**< how many */
   OPAMP_NUM_LEVEL = 13,           /**< OPAMP_LOG_… */
-  OPAMP_NUM_CONNECTION = 14       /**< transport.h */
+  OPAMP_NUM_CONNECTION = 14,      /**< transport.h */
+  OPAMP_NUM_REQUEST = 15,         /**< store.h */
+  OPAMP_NUM_SECRET = 16           /**< 1: it may hold keys, tokens, passwords */
 };
 
 /** @name Reading

@@ -13,6 +13,7 @@
 #include "opamp/message.h"
 #include "opamp/options.h"
 #include "opamp/status.h"
+#include "opamp/store.h"
 #include "opamp/transport.h"
 #include "opamp/typed.h"
 #include "opamp/types.h"

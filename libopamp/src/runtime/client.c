@@ -6,8 +6,11 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "base/tls_version.h"
 #include "base/uuid.h"
 #include "runtime/runtime.h"
+#include "transport/keys.h"
 
 opamp_status opamp__client_check(const opamp_client *c, const char *function) {
   opamp_status status = opamp__handle_check(c, OPAMP__HANDLE_CLIENT, function);
@@ -30,6 +33,8 @@ void opamp__client_unref(opamp_client *c) {
   opamp_msg_free(c->declared);
   if (c->url.text != NULL) opamp__url_free(&c->url);
   opamp__free(c->last_error);
+  opamp__offered_free(c->offered);
+  opamp__kept_close(c);
   opamp__buf_free(&c->config_hash);
   opamp__buf_free(&c->server_customs);
   opamp__snapshot_unref(c->options);
@@ -50,19 +55,54 @@ static opamp_status make_uid(uint8_t uid[OPAMP_UID_LEN]) {
   return OPAMP_OK;
 }
 
+static uint64_t next_random(void *client) {
+  return opamp__random64(((opamp_client *)client)->loop);
+}
+
+static opamp_status usable(void *client, const opamp_msg *settings) {
+  opamp__offered *o = NULL;
+  opamp_status status =
+      opamp__offered_new(&o, ((opamp_client *)client)->options, settings);
+  opamp__offered_free(o);
+  return status;
+}
+
+static int64_t renew_in(void *client, opamp_bytes pem, uint64_t percent) {
+  (void)client;
+  return opamp__certificate_left(pem, percent);
+}
+
+/* Where it will connect, for the getter: perhaps as it was offered. */
+static opamp_status take_url(opamp_client *c) {
+  const opamp__url *url = opamp__core_url(c->core);
+  if (url == &c->options->url) return OPAMP_OK;
+  return opamp__url_copy(&c->url, url);
+}
+
+static bool has_store(const opamp__snapshot *s) {
+  return s->numbers[OPAMP_OPT_STORE] != 0 ||
+         s->texts[OPAMP_TEXT_STATE_DIR] != NULL;
+}
+
 static opamp_status make_core(opamp_client *c) {
   opamp__snapshot *s = c->options;
+  const char *lowest = s->texts[OPAMP_TEXT_TLS_MIN_VERSION];
   opamp_status status = OPAMP_OK;
-  c->config =
-      (opamp__core_config){.numbers = s->numbers,
-                           .url = &s->url,
-                           .capabilities = s->capabilities,
-                           .env = {opamp__random64, opamp__sha256, c->loop}};
+  c->config = (opamp__core_config){
+      .numbers = s->numbers,
+      .url = &s->url,
+      .capabilities = s->capabilities,
+      .own_uid = !s->has_uid,
+      .store = has_store(s),
+      .tls_min = lowest == NULL ? 12 : opamp__tls_version(opamp__str(lowest)),
+      .env = {next_random, opamp__sha256, usable, renew_in, c}};
   if (s->has_uid)
     memcpy(c->config.uid, s->uid, OPAMP_UID_LEN);
   else
     status = make_uid(c->config.uid);
   if (status == OPAMP_OK) status = opamp__core_new(&c->core, &c->config);
+  if (status == OPAMP_OK) status = opamp__kept_open(c);
+  if (status == OPAMP_OK) status = take_url(c);
   if (status == OPAMP_OK) c->view = *opamp__core_look(c->core);
   return status;
 }
@@ -85,6 +125,14 @@ static opamp_status check_options(opamp__snapshot *s) {
   opamp__tls *tls;
   if (s->url.text == NULL)
     return opamp__fail(OPAMP_ERR_INVALID, "url: there is none");
+  if (s->numbers[OPAMP_OPT_STORE] != 0 &&
+      s->texts[OPAMP_TEXT_STATE_DIR] != NULL)
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "options store and state directory: one of them");
+  if (s->numbers[OPAMP_OPT_REQUEST_CERTIFICATE] != 0 && !has_store(s))
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "option request-certificate: there is no store to keep "
+                       "the key in");
   if (s->numbers[OPAMP_OPT_OWN_TRANSPORT] != 0) return OPAMP_OK;
   /* A redirect may lead to TLS, so that its options are checked in any case. */
   if (s->url.tls || opamp__snapshot_has_tls(s))
@@ -203,6 +251,17 @@ opamp_status opamp_client_stop(opamp_client *c) {
 
 opamp_status opamp_client_stop_silent(opamp_client *c) {
   return stop(c, true, __func__);
+}
+
+/* --- certificates --------------------------------------------------------- */
+
+opamp_status opamp_client_request_certificate(opamp_client *c) {
+  opamp_status status = opamp__client_check(c, __func__);
+  if (status != OPAMP_OK) return status;
+  if (!has_store(c->options))
+    return opamp__fail(OPAMP_ERR_STATE,
+                       "%s: there is no store to keep the key in", __func__);
+  return opamp__client_post(c, opamp__command_new(OPAMP__IN_CERTIFICATE));
 }
 
 /* --- belongings ----------------------------------------------------------- */

@@ -139,8 +139,26 @@ static const opamp__url *url_in_use(const opamp_client *c) {
   return c->url.text != NULL ? &c->url : &c->options->url;
 }
 
+/* What was offered, when that is another than at the last connection. */
+static opamp_status take_offered(opamp_client *c) {
+  const opamp_msg *settings = opamp__core_settings(c->core);
+  uint32_t now = opamp__core_look(c->core)->settings;
+  opamp__offered *fresh = NULL;
+  if (now == c->offered_at) return OPAMP_OK;
+  if (settings != NULL) {
+    opamp_status status = opamp__offered_new(&fresh, c->options, settings);
+    if (status != OPAMP_OK) return status;
+  }
+  opamp__offered_free(c->offered);
+  c->offered = fresh;
+  c->offered_at = now;
+  c->own_headers = false;
+  return OPAMP_OK;
+}
+
 static opamp_status connect_to(opamp_client *c) {
   char uid[OPAMP_UID_TEXT_LEN + 1];
+  opamp_status status;
   const uint64_t *numbers = c->options->numbers;
   const opamp__headers *headers =
       c->headers != NULL ? c->headers : &c->options->headers;
@@ -153,10 +171,13 @@ static opamp_status connect_to(opamp_client *c) {
   if (numbers[OPAMP_OPT_OWN_TRANSPORT] != 0)
     return opamp__carried_open(&c->conn, c, ep.url, &sink);
   opamp_uid_format(opamp__core_look(c->core)->uid, uid);
-  if (ep.url->tls) {
-    opamp_status status = opamp__snapshot_tls(c->options, &ep.tls);
-    if (status != OPAMP_OK) return status;
-  }
+  status = take_offered(c);
+  if (status != OPAMP_OK) return status;
+  opamp__offered_apply(c->offered, &ep);
+  if (c->own_headers && ep.headers != NULL) ep.headers = headers;
+  if (ep.url->tls && ep.tls == NULL)
+    status = opamp__snapshot_tls(c->options, &ep.tls);
+  if (status != OPAMP_OK) return status;
   return opamp__conn_open(&c->conn, c->loop->transport, &ep, &sink, c);
 }
 
@@ -247,6 +268,7 @@ static void emit(opamp_client *c, opamp_event *e) {
 }
 
 static void perform(opamp_client *c, const opamp__action *a) {
+  opamp__command *answer;
   switch (a->kind) {
     case OPAMP__DO_OPEN:
       do_open(c, a);
@@ -266,6 +288,13 @@ static void perform(opamp_client *c, const opamp__action *a) {
       break;
     case OPAMP__DO_EMIT:
       emit(c, a->event);
+      break;
+    case OPAMP__DO_LOAD:
+    case OPAMP__DO_SAVE:
+    case OPAMP__DO_ERASE:
+    case OPAMP__DO_KEY:
+      opamp__kept_perform(c, a, &answer);
+      if (answer != NULL) defer(c, answer);
       break;
   }
 }
@@ -334,6 +363,9 @@ static opamp_status take_headers(opamp_client *c, opamp__command *cmd) {
   opamp__headers_free(c->headers);
   *c->headers = cmd->headers;
   cmd->headers = (opamp__headers){NULL, 0};
+  /* Before the start they are what is configured, and offered ones win. */
+  c->own_headers = opamp__core_look(c->core)->state != OPAMP_STATE_STOPPED &&
+                   c->offered_at == opamp__core_look(c->core)->settings;
   return OPAMP_OK;
 }
 
@@ -348,12 +380,14 @@ static opamp_status feed(opamp_client *c, opamp__command *cmd) {
   return status;
 }
 
-/* What the application's own transport says. The core takes it when all actions
- * have been performed, and by then it may be about a connection that is over.
- */
+/* What the application's own transport or store says. The core takes it when all
+ * actions have been performed, and by then it may be about a connection that is
+ * over. */
 static void hear(opamp_client *c, opamp__command *answer) {
   settle(c, 0);
-  if (!opamp__carried_hears(&c->conn, answer)) return;
+  if (opamp__command_is_of_connection(answer) &&
+      !opamp__carried_hears(&c->conn, answer))
+    return;
   (void)opamp__core_feed(c->core, opamp__command_input(answer),
                          opamp__now_ms());
   settle(c, 0);
@@ -369,6 +403,7 @@ static void put_back(opamp_client *c, opamp__command *list) {
 
 void opamp__client_serve(opamp_client *c, opamp__command *list) {
   c->serving = true;
+  opamp__kept_tell(c);
   while (list != NULL) {
     opamp__command *next = list->next;
     if (opamp__command_is_answer(list)) {
@@ -410,4 +445,5 @@ void opamp__client_take_down(opamp_client *c) {
   c->deferred = NULL;
   opamp__core_free(c->core);
   c->core = NULL;
+  opamp__kept_close(c);
 }

@@ -13,8 +13,8 @@ opamp__command *opamp__command_new(opamp__in_kind kind) {
 void opamp__command_free(opamp__command *cmd) {
   if (cmd == NULL) return;
   opamp__headers_free(&cmd->headers);
-  opamp__buf_free(&cmd->value);
-  opamp__buf_free(&cmd->hash);
+  opamp__buf_wipe_free(&cmd->value); /* these two may be a key */
+  opamp__buf_wipe_free(&cmd->hash);
   opamp__buf_free(&cmd->text);
   opamp__free(cmd);
 }
@@ -63,6 +63,7 @@ static bool supersedes(const opamp__command *a, const opamp__command *b) {
     case OPAMP__IN_HEARTBEAT:
     case OPAMP__IN_HEADERS:
     case OPAMP__IN_FLUSH:
+    case OPAMP__IN_CERTIFICATE:
       return true;
     default:
       return false;
@@ -99,6 +100,10 @@ opamp__command *opamp__inbox_put(opamp__inbox *box, opamp__command *cmd) {
 }
 
 bool opamp__command_is_answer(const opamp__command *cmd) {
+  return cmd->in.kind >= OPAMP__IN_OPENED && cmd->in.kind <= OPAMP__IN_KEY;
+}
+
+bool opamp__command_is_of_connection(const opamp__command *cmd) {
   return cmd->in.kind >= OPAMP__IN_OPENED && cmd->in.kind <= OPAMP__IN_CLOSED;
 }
 

@@ -14,9 +14,10 @@ typedef struct opamp__command {
   opamp__input in;
   opamp__in_closed closed; /* CLOSED */
   opamp__headers headers;  /* HEADERS */
-  opamp__buf value;        /* SET, CUSTOM: packed; FRAME; CLOSED: body */
-  opamp__buf hash;         /* STATUS; CLOSED: location */
-  opamp__buf text;         /* ANSWER, STATUS, CLOSED */
+  opamp__buf value;        /* SET, CUSTOM: packed; FRAME; CLOSED: body; LOADED,
+                              KEY */
+  opamp__buf hash;         /* STATUS, KEY; CLOSED: location */
+  opamp__buf text;         /* ANSWER, STATUS, CLOSED, LOADED, SAVED, KEY */
 } opamp__command;
 
 typedef struct opamp__inbox {
@@ -34,8 +35,10 @@ void opamp__commands_free(opamp__command *list);
 /* Points `in` at what the command owns; before it is fed. */
 const opamp__input *opamp__command_input(opamp__command *cmd);
 
-/* Whether it says what became of a connection: the inputs of a transport. */
+/* Whether it says what became of an action: an input of a transport, the store,
+ * the maker of keys; and of these, whether it is about a connection. */
 bool opamp__command_is_answer(const opamp__command *cmd);
+bool opamp__command_is_of_connection(const opamp__command *cmd);
 
 void opamp__inbox_append(opamp__inbox *box, opamp__command *cmd);
 /* Puts a list, its order kept, before what waits. */

@@ -26,6 +26,10 @@ static opamp__bound bound_of(int kind) {
     case OPAMP_EVENT_TRANSPORT_SEND:
     case OPAMP_EVENT_TRANSPORT_PING:
     case OPAMP_EVENT_TRANSPORT_CLOSE:
+    /* One of each key. */
+    case OPAMP_EVENT_STORE_LOAD:
+    case OPAMP_EVENT_STORE_SAVE:
+    case OPAMP_EVENT_STORE_ERASE:
       return OPAMP__BOUND_NONE;
     default:
       return opamp__event_replaces(kind) ? OPAMP__BOUND_NONE

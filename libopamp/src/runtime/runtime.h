@@ -12,6 +12,7 @@
 #include "core/core.h"
 #include "opamp/client.h"
 #include "runtime/inbox.h"
+#include "runtime/offered.h"
 #include "runtime/snapshot.h"
 #include "transport/transport.h"
 
@@ -27,6 +28,9 @@
  *   inbox.c       inputs that wait for the loop
  *   redacted.c    the effective config without secrets
  *   carried.c     connections that the application carries
+ *   kept.c        what survives a restart, in a directory (statedir.c) or with
+ *                 the application
+ *   offered.c     connection settings that the server offered
  *   glue.c        one client's core, transport and clock together
  *
  * One mutex per loop guards what threads share: inboxes, event queues, the
@@ -117,6 +121,10 @@ struct opamp_client {
   bool credentials;         /* the headers may go to the present URL */
   uint32_t customs_fed;
   int64_t carried; /* number of the newest connection of carried.c */
+  struct opamp__kept *kept;  /* kept.c; NULL: nothing survives a restart */
+  opamp__offered *offered;   /* as of `offered_at`; NULL: nothing is */
+  uint32_t offered_at;       /* view.settings then */
+  bool own_headers; /* the application's are newer than what was offered */
 
   /* Under the mutex of the loop. */
   bool dirty, started;
@@ -246,6 +254,19 @@ opamp_status opamp__may_send(const opamp_client *c, const opamp_msg *declared,
 /* A copy of an EffectiveConfig without the values of matching keys. */
 opamp_status opamp__redacted(opamp_msg **out, const opamp_msg *effective,
                              opamp_str patterns);
+
+/* --- kept.c --------------------------------------------------------------- */
+
+/* Opens the directory of the options, if any, and tells the core what is in it.
+ * Errors as opamp__statedir_open. */
+opamp_status opamp__kept_open(opamp_client *c);
+void opamp__kept_close(opamp_client *c);
+/* What was noted until now, and nobody could be told. */
+void opamp__kept_tell(opamp_client *c);
+/* Performs LOAD, SAVE, ERASE, KEY. `*answer` is for the core when the action is
+ * over, NULL when it comes later, or memory lacked. */
+void opamp__kept_perform(opamp_client *c, const opamp__action *a,
+                         opamp__command **answer);
 
 /* --- glue.c: the thread that drives --------------------------------------- */
 

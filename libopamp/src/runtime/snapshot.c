@@ -77,23 +77,27 @@ bool opamp__snapshot_has_tls(const opamp__snapshot *s) {
   return false;
 }
 
+opamp__tls_options opamp__snapshot_tls_options(const opamp__snapshot *s) {
+  return (opamp__tls_options){
+      .ca_file = s->texts[OPAMP_TEXT_TLS_CA_FILE],
+      .ca_pem = s->texts[OPAMP_TEXT_TLS_CA_PEM],
+      .cert_file = s->texts[OPAMP_TEXT_TLS_CERT_FILE],
+      .cert_pem = s->texts[OPAMP_TEXT_TLS_CERT_PEM],
+      .key_file = s->texts[OPAMP_TEXT_TLS_KEY_FILE],
+      .key_pem = s->texts[OPAMP_TEXT_TLS_KEY_PEM],
+      .min_version = s->texts[OPAMP_TEXT_TLS_MIN_VERSION],
+      .max_version = s->texts[OPAMP_TEXT_TLS_MAX_VERSION],
+      .ciphers = s->texts[OPAMP_TEXT_TLS_CIPHERS],
+      .system_ca = s->numbers[OPAMP_OPT_TLS_SYSTEM_CA] != 0,
+      .insecure = s->numbers[OPAMP_OPT_TLS_INSECURE] != 0,
+  };
+}
+
 opamp_status opamp__snapshot_tls(opamp__snapshot *s, opamp__tls **out) {
   opamp_status status = OPAMP_OK;
   pthread_mutex_lock(&s->tls_mutex);
   if (s->tls == NULL) {
-    opamp__tls_options o = {
-        .ca_file = s->texts[OPAMP_TEXT_TLS_CA_FILE],
-        .ca_pem = s->texts[OPAMP_TEXT_TLS_CA_PEM],
-        .cert_file = s->texts[OPAMP_TEXT_TLS_CERT_FILE],
-        .cert_pem = s->texts[OPAMP_TEXT_TLS_CERT_PEM],
-        .key_file = s->texts[OPAMP_TEXT_TLS_KEY_FILE],
-        .key_pem = s->texts[OPAMP_TEXT_TLS_KEY_PEM],
-        .min_version = s->texts[OPAMP_TEXT_TLS_MIN_VERSION],
-        .max_version = s->texts[OPAMP_TEXT_TLS_MAX_VERSION],
-        .ciphers = s->texts[OPAMP_TEXT_TLS_CIPHERS],
-        .system_ca = s->numbers[OPAMP_OPT_TLS_SYSTEM_CA] != 0,
-        .insecure = s->numbers[OPAMP_OPT_TLS_INSECURE] != 0,
-    };
+    opamp__tls_options o = opamp__snapshot_tls_options(s);
     status = opamp__tls_new(&s->tls, &o);
     if (status != OPAMP_OK) s->tls = NULL;
   }

@@ -16,7 +16,7 @@
  * clients made from it, and is changed only while the options object is its
  * sole owner; who shares it copies before a change. */
 
-enum { OPAMP__TEXTS = OPAMP_TEXT_REDACT + 1 };
+enum { OPAMP__TEXTS = OPAMP_TEXT_STATE_DIR + 1 };
 
 typedef struct opamp__snapshot {
   atomic_uint refs;
@@ -45,6 +45,8 @@ void opamp__snapshot_unref(opamp__snapshot *s);
 /* Whether any text or switch of TLS is set. */
 bool opamp__snapshot_has_tls(const opamp__snapshot *s);
 
+/* What they say of TLS; the texts are borrowed. */
+opamp__tls_options opamp__snapshot_tls_options(const opamp__snapshot *s);
 /* The TLS configuration, borrowed; made by the first call, which reads the
  * files. Errors as opamp__tls_new. Any thread. */
 opamp_status opamp__snapshot_tls(opamp__snapshot *s, opamp__tls **out);

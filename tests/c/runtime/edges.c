@@ -120,7 +120,7 @@ TEST(names_of_events) {
        kind++)
     CHECK(opamp_event_kind_name(kind) != NULL);
   CHECK(opamp_event_kind_name(0) == NULL);
-  CHECK(opamp_event_kind_name(OPAMP_EVENT_TRANSPORT_CLOSE + 1) == NULL);
+  CHECK(opamp_event_kind_name(OPAMP_EVENT_STORE_ERASE + 1) == NULL);
   CHECK(opamp_event_kind_name(-1) == NULL);
 }
 

@@ -102,6 +102,10 @@ static void client_setters(opamp_client *c, const char *text) {
   REFUSES(opamp_client_transport_alive(c, 1));
   REFUSES(
       opamp_client_transport_closed(c, 1, OPAMP_ERR_TRANSPORT, 0, -1, NULL));
+  REFUSES(opamp_client_request_certificate(c));
+  REFUSES(opamp_client_store_loaded(c, 1, none));
+  REFUSES(opamp_client_store_saved(c, 1));
+  REFUSES(opamp_client_store_failed(c, 1, NULL));
   DOES_NOTHING(opamp_client_set_user_data(c, NULL));
 }
 
