@@ -205,8 +205,8 @@ static opamp_status run_state(call *c) {
   return OPAMP_OK;
 }
 
-static bool check_unavailable(call *c) {
-  return arg_fail(c, "request_certificate", "not available in this version");
+static opamp_status run_certificate(call *c) {
+  return opamp_client_request_certificate(c->a->client);
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -233,7 +233,7 @@ static const command commands[] = {
      check_packages, run_packages, false},
     {"set_header", " name value ", check_header, run_header, false},
     {"set_heartbeat", " ms ", check_heartbeat, run_heartbeat, false},
-    {"request_certificate", "", check_unavailable, run_state, true},
+    {"request_certificate", "", check_nothing, run_certificate, false},
     {"settings_status", " hash status error ", check_settings_status,
      run_settings_status, false},
     {"state", "", check_nothing, run_state, true},

@@ -104,6 +104,10 @@ static uint64_t default_capabilities(const agent_options *o) {
             OPAMP_AGENT_CAPABILITIES_REPORTS_EFFECTIVE_CONFIG;
   if (o->on_restart != NULL)
     bits |= OPAMP_AGENT_CAPABILITIES_ACCEPTS_RESTART_COMMAND;
+  if (opamp_options_number(o->connection.library,
+                           OPAMP_OPT_REQUEST_CERTIFICATE) != 0)
+    bits |= OPAMP_AGENT_CAPABILITIES_ACCEPTS_OPAMP_CONNECTION_SETTINGS |
+            OPAMP_AGENT_CAPABILITIES_REPORTS_CONNECTION_SETTINGS_STATUS;
   return bits;
 }
 
@@ -116,8 +120,8 @@ static uint64_t default_capabilities(const agent_options *o) {
   { name, arg, group, help, NULL, cli_set_text, AT(member), 0 }
 #define NUMBER(name, arg, group, help, key) \
   { name, arg, group, help, NULL, connection_set_number, 0, key }
-#define LATER(name, arg, group, help) \
-  { name, arg, group, help, NULL, cli_set_unavailable, 0, 0 }
+#define LIBRARY_SWITCH(name, group, help, key) \
+  { name, NULL, group, help, NULL, connection_set_switch, 0, key }
 
 static const cli_option behaviour_rows[] = {
     TEXT("config-dir", "DIR", "Configuration",
@@ -149,8 +153,8 @@ static const cli_option behaviour_rows[] = {
          "it the command is an event, and --apply is run again.",
          on_restart),
 
-    {"instance-uid", "UUID", "Identity", "The instance uid.", "a new UUIDv7",
-     set_uid, 0, 0},
+    {"instance-uid", "UUID", "Identity", "The instance uid.",
+     "that of --state-dir, else a new UUIDv7", set_uid, 0, 0},
     {"service-name", "NAME", NULL, "The attribute service.name.", "opamp-agent",
      set_service_name, AT(service_name), 0},
     {"identify", "KEY=VALUE", NULL,
@@ -168,11 +172,13 @@ static const cli_option behaviour_rows[] = {
      "alone replace it, whatever other options are given. The default grows "
      "with --config-dir, --apply or --answer by AcceptsRemoteConfig, "
      "ReportsRemoteConfig and ReportsEffectiveConfig, with --on-restart by "
-     "AcceptsRestartCommand.",
+     "AcceptsRestartCommand, with --request-certificate by "
+     "AcceptsOpAMPConnectionSettings and ReportsConnectionSettingsStatus.",
      "ReportsStatus,ReportsHealth,ReportsHeartbeat", set_capabilities, 0, 0},
-    LATER("state-dir", "DIR", NULL,
-          "Keeps the instance uid, the last configuration and its status, and "
-          "accepted connection settings over restarts."),
+    {"state-dir", "DIR", NULL,
+     "Keeps the instance uid, the last configuration and accepted connection "
+     "settings over restarts. Made when it is missing; one agent at a time.",
+     NULL, connection_set_text, 0, OPAMP_TEXT_STATE_DIR},
     CLI_END};
 
 /* After those of every connection. */
@@ -225,11 +231,19 @@ static const cli_option timing_rows[] = {
     {"for", "MS", NULL, "Stop after this time.", "never", cli_set_number,
      AT(for_ms), 0},
 
-    LATER("request-certificate", NULL, "Offered connection settings",
-          "Ask the server for a client certificate."),
-    LATER("allow-weaker-tls", NULL, NULL, "Accept offers that weaken TLS."),
-    LATER("trial-timeout", "MS", NULL, "For a trial of offered settings."),
-    LATER("trial-interval", "MS", NULL, "Between two trials."),
+    LIBRARY_SWITCH("request-certificate", "Offered connection settings",
+                   "Asks the server for a client certificate, and for the next "
+                   "one in time. Needs --state-dir.",
+                   OPAMP_OPT_REQUEST_CERTIFICATE),
+    LIBRARY_SWITCH("allow-weaker-tls", NULL,
+                   "Takes offers that make TLS weaker: no verification, an "
+                   "older version, no TLS.",
+                   OPAMP_OPT_ALLOW_WEAKER_TLS),
+    NUMBER("trial-timeout", "MS", NULL,
+           "For a connection with offered settings, until the first answer.",
+           OPAMP_OPT_TRIAL_TIMEOUT),
+    NUMBER("trial-interval", "MS", NULL, "Between two such trials.",
+           OPAMP_OPT_TRIAL_INTERVAL),
 
     SWITCH("json", "Input and output",
            "Events as JSON, one object per line, on standard output; without "

@@ -36,9 +36,15 @@ bool connection_set_number(const cli_option *o, void *target, const char *value,
   return false;
 }
 
-/* A text of the library; `key` is OPAMP_TEXT_…. */
-static bool set_text(const cli_option *o, void *target, const char *value,
-                     char *why, size_t room) {
+bool connection_set_switch(const cli_option *o, void *target, const char *value,
+                           char *why, size_t room) {
+  connection_options *c = target;
+  (void)value, (void)why, (void)room;
+  return opamp_options_set_number(c->library, o->key, 1) == OPAMP_OK;
+}
+
+bool connection_set_text(const cli_option *o, void *target, const char *value,
+                         char *why, size_t room) {
   connection_options *c = target;
   if (o->key == OPAMP_TEXT_TLS_CERT_FILE) c->cert = value;
   if (o->key == OPAMP_TEXT_TLS_KEY_FILE) c->key = value;
@@ -49,7 +55,9 @@ static bool set_text(const cli_option *o, void *target, const char *value,
 }
 
 const char *connection_default(const cli_option *o, char *buf, size_t room) {
-  if (o->set == set_text || opamp_option_name(o->key) == NULL) return NULL;
+  if (o->set == connection_set_text || o->set == connection_set_switch ||
+      opamp_option_name(o->key) == NULL)
+    return NULL;
   snprintf(buf, room, "%llu", (unsigned long long)opamp_option_default(o->key));
   return buf;
 }
@@ -92,7 +100,7 @@ static bool add_header(const cli_option *o, void *target, const char *value,
 
 #define AT(member) offsetof(connection_options, member)
 #define TEXT(name, arg, group, help, fallback, key) \
-  { name, arg, group, help, fallback, set_text, 0, key }
+  { name, arg, group, help, fallback, connection_set_text, 0, key }
 #define LATER(name, arg, help) \
   { name, arg, NULL, help, NULL, cli_set_unavailable, 0, 0 }
 

@@ -34,6 +34,11 @@ void connection_free(connection_options *c);
  * cli_tool. */
 bool connection_set_number(const cli_option *o, void *target, const char *value,
                            char *why, size_t room);
+/* A switch of the library (OPAMP_OPT_…), a text of it (OPAMP_TEXT_…). */
+bool connection_set_switch(const cli_option *o, void *target, const char *value,
+                           char *why, size_t room);
+bool connection_set_text(const cli_option *o, void *target, const char *value,
+                         char *why, size_t room);
 const char *connection_default(const cli_option *o, char *buf, size_t room);
 
 /* The end of the name in "K: V", and its value without spaces around it; false

@@ -17,7 +17,10 @@ foreach(call openat mkdirat renameat renameat2 unlinkat fsync fchown fchmod
   target_link_options(test_agent_configdir_errors PRIVATE -Wl,--wrap=${call})
 endforeach()
 
-add_test(NAME agent_contract COMMAND Python3::Interpreter
-  ${CMAKE_CURRENT_SOURCE_DIR}/agent_contract.py $<TARGET_FILE:opamp-agent>
-  $<TARGET_FILE:opamp-peer>)
-set_tests_properties(agent_contract PROPERTIES TIMEOUT 180 LABELS tools)
+foreach(contract agent settings)
+  add_test(NAME ${contract}_contract COMMAND Python3::Interpreter
+    ${CMAKE_CURRENT_SOURCE_DIR}/${contract}_contract.py
+    $<TARGET_FILE:opamp-agent> $<TARGET_FILE:opamp-peer>)
+  set_tests_properties(${contract}_contract PROPERTIES
+    TIMEOUT 180 LABELS tools)
+endforeach()

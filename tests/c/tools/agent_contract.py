@@ -484,7 +484,7 @@ class Commands(Case):
                      '"capabilities":["AcceptsPackages"]}', "AcceptsPackages"),
                     ('{"command":"set_heartbeat","ms":1}', "ms"),
                     ('{"command":"set_header","name":"a b","value":"c"}', ""),
-                    ('{"command":"request_certificate"}', "not available")):
+                    ('{"command":"request_certificate"}', "no store")):
                 got = agent.line(line)
                 self.assertIs(got["ok"], False, line)
                 self.assertTrue(got["error"].startswith("OPAMP_ERR_"), got)
@@ -541,7 +541,8 @@ class Usage(unittest.TestCase):
                 (2, ["ws://x", "--capabilities=+Nope"], "'Nope'"),
                 (2, ["ws://x", "--instance-uid=1"], "UUID"),
                 (2, ["ws://x", "--proxy=http://p"], "not available in this"),
-                (2, ["ws://x", "--state-dir=/tmp"], "not available in this"),
+                (2, ["ws://x", "--request-certificate"], "no store"),
+                (3, ["ws://x", "--state-dir=/no/such/dir"], "/no/such/dir"),
                 (2, ["ws://x", "--config-dir="], "--config-dir"),
                 (2, ["ws://x", "--cert=/no/such"], "--key"),
                 (2, ["ws://x", "--key=/no/such"], "--cert"),
