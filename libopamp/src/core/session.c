@@ -139,12 +139,27 @@ static bool was_useful(opamp__core *c) {
   return true;
 }
 
+/* The connection that was left for another place is over, in whatever order. */
+static void left(opamp__core *c) {
+  static const opamp__in_closed why = {
+      .text = {"left for offered connection settings", 36}};
+  bool told = c->state == OPAMP__OPEN || c->state == OPAMP__CLOSING;
+  if (!c->duplex) abort_connection(c);
+  if (told) opamp__tell_failure(c, &why, true, 0);
+  forget_connection(c);
+  opamp__trial_left(c);
+}
+
 /* The connection, or over HTTP the request, is gone; waits for the next.
  * forced: ms to wait, -1: as long as backoff says. */
 static void fail(opamp__core *c, const opamp__in_closed *why, int64_t forced) {
   bool was_open = c->state != OPAMP__OPENING;
   bool useful = was_useful(c), trying = opamp__trial_trying(c);
   uint64_t delay;
+  if (c->leaving) {
+    left(c);
+    return;
+  }
   if (!useful) c->failures++;
   delay =
       forced >= 0 ? (uint64_t)forced : opamp__backoff_closed(c, why, useful);
@@ -192,17 +207,6 @@ void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
 }
 
 /* --- leaving for another place (SET-4) ------------------------------------- */
-
-/* The connection is over, in whatever order. */
-static void left(opamp__core *c) {
-  static const opamp__in_closed why = {
-      .text = {"left for offered connection settings", 36}};
-  bool told = c->state == OPAMP__OPEN || c->state == OPAMP__CLOSING;
-  if (!c->duplex) abort_connection(c);
-  if (told) opamp__tell_failure(c, &why, true, 0);
-  forget_connection(c);
-  opamp__trial_left(c);
-}
 
 void opamp__session_leave(opamp__core *c) {
   switch (c->state) {

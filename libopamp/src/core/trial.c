@@ -42,7 +42,7 @@ void opamp__trial_propose(opamp__core *c) {
   s->trial_at = s->tried_at == OPAMP__NEVER
                     ? c->now
                     : s->tried_at + opamp__opt(c, OPAMP_OPT_TRIAL_INTERVAL);
-  if (c->now >= s->trial_at) begin(c);
+  if (c->running && c->now >= s->trial_at) begin(c);
 }
 
 static void over(opamp__core *c) {

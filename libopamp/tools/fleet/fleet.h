@@ -62,7 +62,8 @@ typedef struct fleet {
   /* What has been. */
   uint64_t connect_failures, disconnects;
   uint64_t sent, received, bytes_sent, bytes_received;
-  uint64_t applied, failed;
+  uint64_t applied, failed; /* configurations */
+  uint64_t settings_applied, settings_failed;
   uint64_t steady_sent, steady_cpu_us; /* when all were connected */
   histogram latency, recent;           /* µs; of all, since the last line */
   error_count errors[FLEET_ERRORS];

@@ -84,6 +84,13 @@ static void count_status(fleet *f, const opamp_event *e) {
   if (state == OPAMP_REMOTE_CONFIG_STATUSES_FAILED) f->failed++;
 }
 
+static void count_settings(fleet *f, const opamp_event *e) {
+  int64_t state = opamp_event_number(e, OPAMP_NUM_STATE);
+  if (state == OPAMP_CONNECTION_SETTINGS_STATUSES_APPLIED)
+    f->settings_applied++;
+  if (state == OPAMP_CONNECTION_SETTINGS_STATUSES_FAILED) f->settings_failed++;
+}
+
 /* --- messages ------------------------------------------------------------- */
 
 static uint32_t short_now(const fleet *f) {
@@ -196,6 +203,9 @@ void member_event(fleet *f, opamp_event *e) {
       break;
     case OPAMP_EVENT_REMOTE_CONFIG_STATUS:
       count_status(f, e);
+      break;
+    case OPAMP_EVENT_CONNECTION_SETTINGS_STATUS:
+      count_settings(f, e);
       break;
     case OPAMP_EVENT_BAD_MESSAGE:
     case OPAMP_EVENT_SERVER_ERROR:

@@ -95,6 +95,11 @@ static const cli_option fleet_rows[] = {
     {"fail-percent", "P", NULL,
      "The share of offered configurations that are answered FAILED.", "0",
      set_percent, AT(fail_percent), 0},
+    {"trial-timeout", "MS", NULL,
+     "For a connection with offered settings, until the first answer.", NULL,
+     connection_set_number, 0, OPAMP_OPT_TRIAL_TIMEOUT},
+    {"trial-interval", "MS", NULL, "Between two such trials of an agent.", NULL,
+     connection_set_number, 0, OPAMP_OPT_TRIAL_INTERVAL},
     {"churn", "PERCENT/min", NULL,
      "The share of agents that disconnect and come back, in a minute.", "0",
      set_churn, 0, 0},
@@ -123,7 +128,7 @@ const cli_tool fleet_tool = {
     "Makes N agents on one loop and one thread, which connect to the OpAMP "
     "server at URL (ws://, wss://, http:// or https://; the path is /v1/opamp "
     "when there is none), report a description and health, send heartbeats, "
-    "and answer offered configurations.\n"
+    "answer offered configurations, and try offered connection settings.\n"
     "While it runs, a line on standard error says once in a second how many "
     "are connected, messages in a second, failures, and the time from a "
     "message to its answer. At the end a summary is on standard output: "
@@ -131,6 +136,7 @@ const cli_tool fleet_tool = {
     "time_to_all_connected_ms and time_to_all_reported_ms (-1: never), "
     "messages_sent, messages_received, bytes_sent, bytes_received (of "
     "messages, not of the network), configs_applied, configs_failed, "
+    "settings_applied, settings_failed, "
     "latency_ms {p50, p90, p99, max}, cpu_user_ms, cpu_system_ms, steady "
     "{duration_ms, messages (sent), cpu_ms} from the moment all are connected, "
     "rss_bytes, rss_per_client_bytes (without what the process has before the "
@@ -153,7 +159,9 @@ int fleet_options_parse(fleet_options *o, int argc, char **argv) {
   opamp_options_set_capabilities(
       l, OPAMP_CAPABILITIES_DEFAULT |
              OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG |
-             OPAMP_AGENT_CAPABILITIES_REPORTS_REMOTE_CONFIG);
+             OPAMP_AGENT_CAPABILITIES_REPORTS_REMOTE_CONFIG |
+             OPAMP_AGENT_CAPABILITIES_ACCEPTS_OPAMP_CONNECTION_SETTINGS |
+             OPAMP_AGENT_CAPABILITIES_REPORTS_CONNECTION_SETTINGS_STATUS);
   opamp_options_set_number(l, OPAMP_OPT_TRACE_MESSAGES, 1);
   opamp_options_set_number(l, OPAMP_OPT_LOG_LEVEL, OPAMP_LOG_NONE);
   /* A slow apply is no forgotten one. */

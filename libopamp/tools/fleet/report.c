@@ -120,6 +120,8 @@ static json_t *summary(const fleet *f, const report_end *end) {
       {"bytes_received", number(f->bytes_received)},
       {"configs_applied", number(f->applied)},
       {"configs_failed", number(f->failed)},
+      {"settings_applied", number(f->settings_applied)},
+      {"settings_failed", number(f->settings_failed)},
       {"latency_ms", latency(&f->latency)},
       {"cpu_user_ms",
        ms(getrusage(RUSAGE_SELF, &u) == 0 ? us_of(u.ru_utime) : 0)},

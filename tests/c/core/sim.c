@@ -64,6 +64,24 @@ static void take_send(sim *s, const opamp__action *a) {
   if (s->duplex) memset(a->frame, 0xee, a->len);
 }
 
+static int64_t status_of(const opamp_event *e) {
+  for (int i = 0; i < OPAMP__EVENT_NUMBERS; i++)
+    if (e->keys[i] == OPAMP_NUM_STATE) return e->values[i];
+  return 0;
+}
+
+/* SET-1: each offer has one final status, none is left APPLYING, and they come
+ * in order. */
+static void see_status(sim *s, const opamp_event *e) {
+  uint64_t n = 0;
+  if (e->kind != OPAMP_EVENT_CONNECTION_SETTINGS_STATUS ||
+      status_of(e) == OPAMP_CONNECTION_SETTINGS_STATUSES_APPLYING)
+    return;
+  if (e->bytes.len == sizeof n) memcpy(&n, e->bytes.ptr, sizeof n);
+  if (n <= s->settled) s->broken = "settings with two final statuses";
+  s->settled = n;
+}
+
 static void take(sim *s, const opamp__action *a) {
   switch (a->kind) {
     case OPAMP__DO_OPEN:
@@ -74,6 +92,7 @@ static void take(sim *s, const opamp__action *a) {
       take_send(s, a);
       break;
     case OPAMP__DO_EMIT:
+      see_status(s, a->event);
       opamp__event_destroy(a->event);
       break;
     case OPAMP__DO_CLOSE:
@@ -222,7 +241,7 @@ void sim_begin(sim *s, uint64_t seed, bool duplex) {
                          opamp__str(duplex ? "ws://server" : "http://server"));
   s->config.numbers = s->numbers;
   s->config.url = &s->url;
-  s->config.capabilities = 0x7fff;
+  s->config.capabilities = 0xffff;
   memset(s->config.uid, 7, OPAMP_UID_LEN);
   s->config.env =
       (opamp__core_env){.random = core_random, .sha256 = core_digest, .ctx = s};
@@ -244,6 +263,7 @@ const char *sim_verdict(const sim *s) {
       return text;
     }
   }
+  if (s->settled != s->offered) return "settings without a final status";
   if (s->customs_disorder) return "custom messages out of order";
   if (s->customs_got != s->customs_queued) return "a custom message was lost";
   if (opamp__core_look(s->core)->undelivered != 0)

@@ -35,6 +35,9 @@ typedef struct sim {
   uint64_t customs_got; /* the highest number received */
   bool customs_disorder;
 
+  /* Connection settings, numbered from 1: offered, and with a final status. */
+  uint64_t offered, settled;
+
   /* Sequence numbers. */
   opamp__buf last_frame;
   int64_t last_seq;

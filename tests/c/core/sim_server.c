@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim_server.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "wire/wire.h"
@@ -88,6 +89,23 @@ static void answer_error(sim *s, uint64_t type) {
   opamp_msg_free(m);
 }
 
+/* Another header each time, which makes every offer one to be tried. */
+static void offer_settings(sim *s, opamp_msg *m) {
+  opamp_msg *offers, *place, *headers, *h;
+  uint64_t n = ++s->offered;
+  char value[24];
+  snprintf(value, sizeof value, "%llu", (unsigned long long)n);
+  (void)opamp_msg_add(&offers, m, OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS);
+  (void)opamp_msg_set_bytes(offers, OPAMP_CONNECTION_SETTINGS_OFFERS_HASH,
+                            (opamp_bytes){(uint8_t *)&n, sizeof n});
+  (void)opamp_msg_add(&place, offers, OPAMP_CONNECTION_SETTINGS_OFFERS_OPAMP);
+  (void)opamp_msg_add(&headers, place, OPAMP_OPAMP_CONNECTION_SETTINGS_HEADERS);
+  (void)opamp_msg_add(&h, headers, OPAMP_HEADERS_HEADERS);
+  (void)opamp_msg_set_str(h, OPAMP_HEADER_KEY, (opamp_str){"n", 1});
+  (void)opamp_msg_set_str(h, OPAMP_HEADER_VALUE,
+                          (opamp_str){value, strlen(value)});
+}
+
 /* A server that does not know the agent asks for everything. */
 static void answer_ok(sim *s) {
   opamp_msg *m = NULL;
@@ -96,6 +114,7 @@ static void answer_ok(sim *s) {
   if (!s->known || (!s->calm && sim_random(s, 10) == 0))
     flags |= OPAMP_SERVER_TO_AGENT_FLAGS_REPORT_FULL_STATE;
   s->known = true;
+  if (!s->calm && sim_random(s, 12) == 0) offer_settings(s, m);
   (void)opamp_msg_set_u64(m, OPAMP_SERVER_TO_AGENT_FLAGS, flags);
   deliver(s, m);
   opamp_msg_free(m);

@@ -14,7 +14,8 @@ from peer_driver import LIMIT
 FLEET = PEER = None  # the programs
 KEYS = """clients connected connect_failures disconnects
     time_to_all_connected_ms messages_sent messages_received bytes_sent
-    bytes_received configs_applied configs_failed latency_ms cpu_user_ms
+    bytes_received configs_applied configs_failed settings_applied settings_failed
+    latency_ms cpu_user_ms
     cpu_system_ms steady rss_bytes rss_per_client_bytes errors""".split()
 
 
@@ -177,6 +178,50 @@ class OverHttp(unittest.TestCase):
                             "--duration=0") as fleet:
                 got = fleet.summary()
         self.assertGreaterEqual(got["time_to_all_connected_ms"], 80)
+
+
+    # Covers: SET-1, SET-3, SET-10
+    def test_rotation_storm(self):
+        """200 agents and 20 offers in a row, to and fro between two servers,
+        each third to where nobody listens: in the end all use the last good
+        one, and each has told one final status for each."""
+        agents, offers = 200, 20
+        with self.peer() as one, self.peer() as two:
+            with self.fleet(one, f"-n{agents}", "--trial-interval=0") as fleet:
+                here, there = one, two
+                self.until(here, agents, lambda m: "health" in m)
+                told = {}
+                for n in range(offers):
+                    bad = n % 3 == 2
+                    port = 1 if bad else there.port
+                    name = f"{n:064x}"
+                    here.command("send", message={"connection_settings": {
+                        "hash": name, "opamp": {
+                            "destination_endpoint":
+                                f"{self.scheme}://127.0.0.1:{port}",
+                            "headers": {"headers": [
+                                {"key": "Offer", "value": str(n)}]}}}})
+                    if not bad:
+                        here, there = there, here
+                    done = set()
+                    while len(done) < agents:
+                        event = here.wait("message")
+                        got = event["message"].get("connection_settings_status")
+                        if (not got or got["status"] == "APPLYING" or
+                                got["last_connection_settings_hash"] != name):
+                            continue
+                        done.add(event["instance_uid"])
+                        told.setdefault((event["instance_uid"], name),
+                                        set()).add(got["status"])
+                    self.assertEqual({s for (_, h), v in told.items()
+                                      for s in v if h == name},
+                                     {"FAILED" if bad else "APPLIED"})
+                self.assertEqual(len(told), agents * offers)
+                self.assertEqual({len(s) for s in told.values()}, {1})
+                fleet.send_signal(signal.SIGTERM)
+                got = fleet.summary()
+        self.assertEqual((got["settings_applied"], got["settings_failed"]),
+                         (agents * 14, agents * 6))
 
 
 class OverWebSocket(OverHttp):
