@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""One OpAMP server manages the configuration of two nginx.
+"""One OpAMP server manages the configuration of two nginx, and sends one of
+their agents to another server.
 
 Starts opamp-peer, two nginx, and beside each an opamp-agent, one connected over
 WebSocket and one over HTTP. Every line it prints was observed: in the events
@@ -16,16 +17,18 @@ import sys
 import tempfile
 import time
 
+from move import move
 from parts import Agent, Failure, Nginx, Peer, Story
 
 GOOD_1 = 'location / { return 200 "hello from version 1"; }\n'
 BAD = 'location / { retrun 200 "hello from version 2"; }\n'
+GOOD_3 = 'location / { return 200 "hello from version 4"; }\n'
 GOOD_2 = 'location / { return 200 "hello from version 3"; }\n'
 
 
-def offer(story, peer, config, say):
+def offer(story, peer, config, say, who="server"):
     """Offers one configuration to all agents."""
-    story.tell("server", say)
+    story.tell(who, say)
     peer.command("offer_config", files={"site.conf": {
         "body": config, "content_type": "text/plain"}})
 
@@ -92,9 +95,14 @@ def play(story, options, folder):
     for site in sites:
         expect_applied(story, peer, site, "hello from version 3")
 
-    for site in sites:
+    second = move(story, options, folder, peer, sites[0])
+    offer(story, second, GOOD_3, "offers a configuration of its own",
+          "server 2")
+    expect_applied(story, second, sites[0], "hello from version 4")
+
+    for site, server in zip(sites, (second, peer)):
         site.agent.command("stop")
-        peer.goodbye(site.agent)
+        server.goodbye(site.agent)
         story.check(site.agent.exit_code() == 0, f"{site.name}: exit code")
         story.tell(site.name, "its agent has said goodbye and ended")
 

@@ -91,9 +91,9 @@ class Tool:
 class Peer(Tool):
     """opamp-peer, the server."""
 
-    def __init__(self, story, path):
+    def __init__(self, story, path, *options):
         super().__init__(story, path, "--listen", "127.0.0.1:0", "--json",
-                         "--control")
+                         "--control", *options)
         self.address = self.wait("listening", lambda e: True)["address"]
 
     def message_of(self, agent, match, what):
@@ -129,7 +129,10 @@ class Agent(Tool):
             story, path, "--json", "--control", "--service-name", "nginx",
             "--describe", f"site={name}", "--config-dir", nginx.managed,
             "--apply", nginx.apply_command(), "--poll-interval", "1000",
-            "--backoff-min", "200", url)
+            "--backoff-min", "200", "--reconnect-delay", "0",
+            "--trial-interval", "0", "--state-dir", nginx.state,
+            "--capabilities", "+AcceptsOpAMPConnectionSettings,"
+            "+ReportsConnectionSettingsStatus", url)
         self.name, self.last_hash = name, None
         self.uid = self.wait("starting", lambda e: True)["instance_uid"]
 
@@ -163,6 +166,7 @@ class Nginx:
     def __init__(self, story, path, folder):
         self.story, self.path, self.folder = story, path, folder
         self.managed = os.path.join(folder, "managed")
+        self.state = os.path.join(folder, "state")  # of its agent
         os.makedirs(self.managed)
         os.makedirs(os.path.join(folder, "tmp"))
         self._write("managed/site.conf",
