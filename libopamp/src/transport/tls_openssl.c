@@ -211,6 +211,13 @@ static opamp_status read_chain(opamp__tls *t, const char *file,
   return st;
 }
 
+/* "BEGIN ENCRYPTED PRIVATE KEY", or the older "Proc-Type: 4,ENCRYPTED". */
+static bool is_encrypted(const opamp__buf *text) {
+  static const char word[] = "ENCRYPTED";
+  return text->len > 0 &&
+         memmem(text->ptr, text->len, word, sizeof word - 1) != NULL;
+}
+
 static opamp_status read_key(opamp__tls *t, const char *file, const char *text,
                              const char *cert_name) {
   pem p;
@@ -219,7 +226,10 @@ static opamp_status read_key(opamp__tls *t, const char *file, const char *text,
     t->key = PEM_read_bio_PrivateKey(p.bio, NULL, no_password, NULL);
     if (t->key == NULL)
       st = opamp__fail(OPAMP_ERR_TLS,
-                       "%s: no private key in it, or it needs a passphrase",
+                       is_encrypted(&p.text)
+                           ? "%s: the private key is encrypted, and there is "
+                             "nobody to ask for its passphrase"
+                           : "%s: no private key in it",
                        p.name);
     else if (X509_check_private_key(t->cert, t->key) != 1)
       st = opamp__fail(OPAMP_ERR_TLS, "%s: the key does not match %s", p.name,

@@ -17,7 +17,7 @@ foreach(call openat mkdirat renameat renameat2 unlinkat fsync fchown fchmod
   target_link_options(test_agent_configdir_errors PRIVATE -Wl,--wrap=${call})
 endforeach()
 
-foreach(contract agent settings)
+foreach(contract agent settings certificate)
   add_test(NAME ${contract}_contract COMMAND Python3::Interpreter
     ${CMAKE_CURRENT_SOURCE_DIR}/${contract}_contract.py
     $<TARGET_FILE:opamp-agent> $<TARGET_FILE:opamp-peer>)
