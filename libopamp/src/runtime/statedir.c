@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "opamp/options.h"
+#include "runtime/files.h"
 #include "transport/transport.h"
 
 /* A file is a head and the bytes:
@@ -208,50 +209,49 @@ opamp_status opamp__statedir_load(opamp__statedir *s, const char *key,
 
 /* --- saving --------------------------------------------------------------- */
 
-static bool write_all(int fd, const void *p, size_t n) {
-  const char *at = p;
-  while (n > 0) {
-    ssize_t done = write(fd, at, n);
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return false;
-    at += done;
-    n -= (size_t)done;
-  }
-  return true;
-}
-
-static bool write_file(int fd, const char *key, opamp_bytes value) {
+static int write_file(int fd, const char *key, opamp_bytes value) {
   uint8_t head[HEAD];
+  int error = fchmod(fd, 0600) == 0 ? 0 : errno; /* whatever the umask */
   memcpy(head, magic, sizeof magic);
   digest(key, value, head + sizeof magic);
-  return fchmod(fd, 0600) == 0 && write_all(fd, head, sizeof head) &&
-         write_all(fd, value.ptr, value.len) && fsync(fd) == 0;
+  if (error == 0)
+    error = opamp__file_write(fd, (opamp_bytes){head, sizeof head});
+  return error == 0 ? opamp__file_write(fd, value) : error;
+}
+
+static opamp_status failed_with(const opamp__statedir *s, const char *name,
+                                int error) {
+  errno = error;
+  return failed(s, name, "");
+}
+
+static opamp_status sync_directory(const opamp__statedir *s) {
+  int error = opamp__file_sync(s->dir);
+  return error == 0 ? OPAMP_OK : failed_with(s, "", error);
 }
 
 opamp_status opamp__statedir_save(opamp__statedir *s, const char *key,
                                   opamp_bytes value) {
   char temporary[NAME_MAX_LEN];
-  opamp_status status = OPAMP_OK;
-  int fd;
+  const char *at = temporary;
+  int fd, error;
   snprintf(temporary, sizeof temporary, "%s.tmp", key);
+  /* One that a crash has left. */
   if (unlinkat(s->dir, temporary, 0) != 0 && errno != ENOENT)
     return failed(s, temporary, "");
-  fd = openat(s->dir, temporary,
-              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  fd = opamp__file_create(s->dir, temporary);
   if (fd < 0) return failed(s, temporary, "");
-  if (!write_file(fd, key, value)) status = failed(s, temporary, "");
-  if (close(fd) != 0 && status == OPAMP_OK) status = failed(s, temporary, "");
-  if (status == OPAMP_OK && renameat(s->dir, temporary, s->dir, key) != 0)
-    status = failed(s, key, "");
-  if (status != OPAMP_OK) {
-    (void)unlinkat(s->dir, temporary, 0);
-    return status;
+  error = opamp__file_finish(fd, write_file(fd, key, value));
+  if (error == 0 && renameat(s->dir, temporary, s->dir, key) != 0) {
+    at = key;
+    error = errno;
   }
-  return fsync(s->dir) == 0 ? OPAMP_OK : failed(s, "", "");
+  if (error == 0) return sync_directory(s);
+  (void)unlinkat(s->dir, temporary, 0);
+  return failed_with(s, at, error);
 }
 
 opamp_status opamp__statedir_erase(opamp__statedir *s, const char *key) {
-  if (unlinkat(s->dir, key, 0) != 0)
-    return errno == ENOENT ? OPAMP_OK : failed(s, key, "");
-  return fsync(s->dir) == 0 ? OPAMP_OK : failed(s, "", "");
+  if (unlinkat(s->dir, key, 0) == 0) return sync_directory(s);
+  return errno == ENOENT ? OPAMP_OK : failed(s, key, "");
 }

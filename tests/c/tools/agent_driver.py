@@ -24,9 +24,9 @@ def text(body):
 class Agent:
     """The program, its events as they come, and its commands."""
 
-    def __init__(self, url, *args, control=True):
+    def __init__(self, url, *args, control=True, inside=()):
         self.process = subprocess.Popen(
-            [AGENT, "--json", *(["--control"] if control else []), *args, url],
+            [*inside, AGENT, "--json", *(["--control"] if control else []), *args, url],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True)
         self.events, self.seen, self.said = queue.Queue(), [], ""

@@ -207,6 +207,38 @@ class Settings(agent_driver.Case):
                                  self.url(new))
                 self.settled(agent, "move")
 
+    def on_a_disk(self, peer, then):
+        """An agent whose state directory is a small disk of its own, to which
+        something happens, by a shell command, when it was used once."""
+        state = self.root / "state"
+        state.mkdir()
+        script = (f'mount -t tmpfs -o size=64k,mode=700 tmpfs "$0" && '
+                  f'"$@" --for=1 >/dev/null; {then} && exec "$@"')
+        return self.agent(peer, f"--state-dir={state}", inside=(
+            "unshare", "-rm", "sh", "-c", script, str(state)))
+
+    # Covers: SET-5, STATE-16
+    def test_a_full_disk(self):
+        with self.peer() as peer, self.on_a_disk(
+                peer, 'cat /dev/zero 2>/dev/null > "$0/filler"; true'
+                ) as agent:
+            agent.wait("delivered")
+            self.offer(peer, "s", headers={"headers": [
+                {"key": "A", "value": "x" * 9000}]})
+            self.assertIn("No space left on device",
+                          self.settled(agent, "s", "FAILED"))
+            agent.command("state")
+
+    # Covers: SET-5, STATE-16
+    def test_a_disk_that_is_read_only(self):
+        with self.peer() as peer, self.on_a_disk(
+                peer, 'mount -o remount,ro "$0"') as agent:
+            self.assertIsNone(agent.events.get(timeout=agent_driver.LIMIT))
+            self.assertEqual(agent.process.wait(agent_driver.LIMIT), 3)
+            for t in agent.threads:
+                t.join()
+            self.assertIn("Read-only file system", agent.said)
+
     # Covers: STATE-16
     def test_one_at_a_time(self):
         state = f"--state-dir={self.root / 'state'}"
