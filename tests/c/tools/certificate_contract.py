@@ -143,7 +143,9 @@ class OverWebSocket(agent_driver.Case):
                 agent.wait("delivered")
                 self.offer(old, "without", destination_endpoint=self.to(new))
                 self.settled(agent, "without", "FAILED")
-                rest(old, "connection_settings_status")
+                while rest(old, "connection_settings_status")["status"] != \
+                        "FAILED":
+                    pass
                 self.offer(old, "with", destination_endpoint=self.to(new),
                            certificate=cert)
                 self.subject(new, "CN=agent")
