@@ -65,6 +65,10 @@ enum {
   OPAMP_OPT_TLS_INSECURE = 56,    /**< 0: accept any certificate, any name */
   OPAMP_OPT_OWN_TRANSPORT = 57,   /**< 0: the application carries the messages
                                      (transport.h) */
+  OPAMP_OPT_PROXY_FROM_ENV = 60,  /**< 0: without OPAMP_TEXT_PROXY, the proxy
+                                     that https_proxy, http_proxy, all_proxy and
+                                     no_proxy name (guide.md), read whenever a
+                                     connection is made */
   /* What becomes an event. */
   OPAMP_OPT_LOG_LEVEL = 70,       /**< 2 (OPAMP_LOG_WARN): log records up to this */
   OPAMP_OPT_TRACE_MESSAGES = 71   /**< 0: MESSAGE_SENT, MESSAGE_RECEIVED events */
@@ -85,11 +89,14 @@ enum {
   OPAMP_TEXT_TLS_MIN_VERSION = 8, /**< "1.2" (default), "1.3", also "TLSv1.2" */
   OPAMP_TEXT_TLS_MAX_VERSION = 9, /**< the same; the highest there is */
   OPAMP_TEXT_TLS_CIPHERS = 10,    /**< IANA names, separated by commas */
-  OPAMP_TEXT_REDACT = 11          /**< keys whose values the effective config
+  OPAMP_TEXT_REDACT = 11,         /**< keys whose values the effective config
                                      does not show ("*password*,api?key"); case
                                      does not matter, * and ? are wildcards. For
                                      the usual text formats, line by line: it
                                      takes too much rather than too little */
+  OPAMP_TEXT_PROXY = 12           /**< http, https, socks5 or socks5h URL of a
+                                     proxy (no scheme: http) with user and
+                                     password, percent-encoded; a secret */
 };
 
 /** Levels of log records. */
@@ -124,8 +131,8 @@ OPAMP_API uint64_t opamp_options_number(const opamp_options *o, int key);
 
 /** Sets an OPAMP_TEXT_… text, NUL-terminated; NULL restores the default.
  * @retval OPAMP_ERR_NOTFOUND     there is no such key
- * @retval OPAMP_ERR_INVALID      a malformed URL, an unknown TLS version or
- *                                cipher suite; a bad handle
+ * @retval OPAMP_ERR_INVALID      a malformed URL (also of a proxy), an unknown
+ *                                TLS version or cipher suite; a bad handle
  * @retval OPAMP_ERR_UNSUPPORTED  ws and wss in a build without WebSocket
  * @retval OPAMP_ERR_NOMEM
  * @threads one at a time; callbacks too */
@@ -143,6 +150,16 @@ OPAMP_API opamp_status opamp_options_set_text(opamp_options *o, int key,
 OPAMP_API opamp_status opamp_options_add_header(opamp_options *o,
                                                 const char *name,
                                                 const char *value);
+
+/** Adds a header to what is said to a proxy: to CONNECT, and to a request that
+ * goes to it whole (an http URL through an http or https proxy). The server
+ * does not get it. Its value is a secret, as those of opamp_options_add_header().
+ * @retval OPAMP_ERR_INVALID  as opamp_options_add_header()
+ * @retval OPAMP_ERR_NOMEM
+ * @threads one at a time; callbacks too */
+OPAMP_API opamp_status opamp_options_add_proxy_header(opamp_options *o,
+                                                      const char *name,
+                                                      const char *value);
 
 /** The instance uid to use: OPAMP_UID_LEN bytes, not all zero. Without it each
  * client makes a UUIDv7 of its own.

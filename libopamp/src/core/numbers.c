@@ -41,6 +41,7 @@ static const opamp__number table[] = {
     {OPAMP_OPT_TLS_SYSTEM_CA, "tls-system-ca", 0, 0, 1},
     {OPAMP_OPT_TLS_INSECURE, "tls-insecure", 0, 0, 1},
     {OPAMP_OPT_OWN_TRANSPORT, "own-transport", 0, 0, 1},
+    {OPAMP_OPT_PROXY_FROM_ENV, "proxy-from-env", 0, 0, 1},
     {OPAMP_OPT_LOG_LEVEL, "log-level", OPAMP_LOG_WARN, OPAMP_LOG_NONE,
      OPAMP_LOG_DEBUG},
     {OPAMP_OPT_TRACE_MESSAGES, "trace-messages", 0, 0, 1},

@@ -153,11 +153,16 @@ static opamp_status connect_to(opamp_client *c) {
   if (numbers[OPAMP_OPT_OWN_TRANSPORT] != 0)
     return opamp__carried_open(&c->conn, c, ep.url, &sink);
   opamp_uid_format(opamp__core_look(c->core)->uid, uid);
-  if (ep.url->tls) {
-    opamp_status status = opamp__snapshot_tls(c->options, &ep.tls);
-    if (status != OPAMP_OK) return status;
-  }
-  return opamp__conn_open(&c->conn, c->loop->transport, &ep, &sink, c);
+  opamp__proxy from_env;
+  opamp_status status =
+      opamp__snapshot_proxy(c->options, ep.url, &from_env, &ep.proxy);
+  bool proxy_tls = ep.proxy != NULL && ep.proxy->kind == OPAMP__PROXY_HTTPS;
+  if (status == OPAMP_OK && (ep.url->tls || proxy_tls))
+    status = opamp__snapshot_tls(c->options, &ep.tls);
+  if (status == OPAMP_OK)
+    status = opamp__conn_open(&c->conn, c->loop->transport, &ep, &sink, c);
+  opamp__proxy_free(&from_env);
+  return status;
 }
 
 /* Keeps the URL for the getter, and for a connection that is made only when

@@ -168,9 +168,11 @@ static const char *socks_text(CURL *e, CURLcode code, const char *error) {
 
 opamp__ending *opamp__proxy_refused(const opamp__proxy *p, const char *what,
                                     long status) {
+  /* tinyproxy says 401 to a wrong password, and 407 to none. */
+  bool credentials = status == 407 || status == 401;
   return opamp__ending_new(OPAMP_ERR_TRANSPORT,
                            "proxy %s: refused %s with %ld%s", p->address, what,
-                           status, status == 407 ? " " CREDENTIALS : "");
+                           status, credentials ? " " CREDENTIALS : "");
 }
 
 static opamp__ending *not_connected(const opamp__proxy *p, CURL *e,

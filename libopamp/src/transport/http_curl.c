@@ -325,9 +325,18 @@ static opamp__ending *failed(const http_exchange *x, CURLcode code) {
   if (code == CURLE_COULDNT_CONNECT) return not_connected(x);
   if (opamp__curl_is_tls(code)) return tls_failed(x, code);
   if (code == CURLE_WRITE_ERROR) return not_written(x);
-  return opamp__ending_new(
-      OPAMP_ERR_TRANSPORT, "%s",
-      x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
+  const char *what = x->error[0] != '\0' ? x->error : curl_easy_strerror(code);
+  const opamp__proxy *p = x->pool->proxy;
+  if (p == NULL) return opamp__ending_new(OPAMP_ERR_TRANSPORT, "%s", what);
+  return opamp__ending_new(OPAMP_ERR_TRANSPORT, "through proxy %s: %s",
+                           p->address, what);
+}
+
+/* Who refuses a request often does not read it to its end, and the connection
+ * is reset before all of the answer is here; its head is enough. */
+static bool no_more(CURLcode code, long status) {
+  return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) &&
+         opamp__http_status(status) && status / 100 > 2;
 }
 
 void opamp__http_done(http_exchange *x, CURLcode code) {
@@ -339,7 +348,9 @@ void opamp__http_done(http_exchange *x, CURLcode code) {
   if (code == CURLE_OK) opamp__pin_worked(&c->pin, x->easy);
   bool good = code == CURLE_OK && status / 100 == 2;
   opamp__ending *e = NULL;
-  if (!good) e = code == CURLE_OK ? refused(x, status) : failed(x, code);
+  if (!good)
+    e = code == CURLE_OK || no_more(code, status) ? refused(x, status)
+                                                  : failed(x, code);
   curl_multi_remove_handle(p->multi, x->easy);
   c->exchange = NULL;
   c->busy = false;

@@ -15,7 +15,7 @@ typedef struct connection_options {
   const char *url;
   cli_list headers;       /* "K: V" */
   const char *cert, *key; /* files of TLS */
-  bool system_ca, insecure;
+  bool system_ca, insecure, proxy_from_env;
   int compression;
 } connection_options;
 

@@ -198,6 +198,7 @@ static const char *sample(const cli_option *o) {
                  {"compression", "auto"},
                  {"answer", "pending"},
                  {"log", "debug"},
+                 {"proxy-header", "X: y"},
                  {"tls-min", "1.3"},
                  {"tls-max", "1.3"},
                  {"ciphers", "TLS_AES_128_GCM_SHA256"}};
