@@ -72,6 +72,10 @@ enum {
   OPAMP_OPT_DROP_ABSENT_CERTIFICATE = 59, /**< 0: offered settings without a
                                      certificate leave the one in use; 1: they
                                      take away one that was offered before */
+  OPAMP_OPT_PROXY_FROM_ENV = 60,  /**< 0: without OPAMP_TEXT_PROXY, the proxy
+                                     that https_proxy, http_proxy, all_proxy and
+                                     no_proxy name (guide.md), read whenever a
+                                     connection is made */
   OPAMP_OPT_STORE = 61,           /**< 0: the application keeps what should
                                      survive a restart (store.h) */
   OPAMP_OPT_REQUEST_CERTIFICATE = 62, /**< 0: ask the server for a client
@@ -103,6 +107,9 @@ enum {
                                      does not matter, * and ? are wildcards. For
                                      the usual text formats, line by line: it
                                      takes too much rather than too little */
+  OPAMP_TEXT_PROXY = 12,          /**< http, https, socks5 or socks5h URL of a
+                                     proxy (no scheme: http) with user and
+                                     password, percent-encoded; a secret */
   OPAMP_TEXT_STATE_DIR = 13       /**< a directory for what should survive a
                                      restart (store.h); made when it is missing,
                                      locked as long as a client uses it */
@@ -140,8 +147,8 @@ OPAMP_API uint64_t opamp_options_number(const opamp_options *o, int key);
 
 /** Sets an OPAMP_TEXT_… text, NUL-terminated; NULL restores the default.
  * @retval OPAMP_ERR_NOTFOUND     there is no such key
- * @retval OPAMP_ERR_INVALID      a malformed URL, an unknown TLS version or
- *                                cipher suite; a bad handle
+ * @retval OPAMP_ERR_INVALID      a malformed URL (also of a proxy), an unknown
+ *                                TLS version or cipher suite; a bad handle
  * @retval OPAMP_ERR_UNSUPPORTED  ws and wss in a build without WebSocket
  * @retval OPAMP_ERR_NOMEM
  * @threads one at a time; callbacks too */
@@ -159,6 +166,16 @@ OPAMP_API opamp_status opamp_options_set_text(opamp_options *o, int key,
 OPAMP_API opamp_status opamp_options_add_header(opamp_options *o,
                                                 const char *name,
                                                 const char *value);
+
+/** Adds a header to what is said to a proxy: to CONNECT, and to a request that
+ * goes to it whole (an http URL through an http or https proxy). The server
+ * does not get it. Its value is a secret, as those of opamp_options_add_header().
+ * @retval OPAMP_ERR_INVALID  as opamp_options_add_header()
+ * @retval OPAMP_ERR_NOMEM
+ * @threads one at a time; callbacks too */
+OPAMP_API opamp_status opamp_options_add_proxy_header(opamp_options *o,
+                                                      const char *name,
+                                                      const char *value);
 
 /** The instance uid to use: OPAMP_UID_LEN bytes, not all zero. Without it each
  * client makes a UUIDv7 of its own.

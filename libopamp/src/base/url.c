@@ -45,8 +45,7 @@ static bool is_alnum(char c) {
          (c >= 'A' && c <= 'Z');
 }
 
-/* The length of "scheme" before "://", 0 when there is none. */
-static size_t scheme_length(opamp_str s) {
+size_t opamp__url_scheme_length(opamp_str s) {
   size_t n = 0;
   while (n < s.len && (is_alnum(s.ptr[n]) || memchr("+-.", s.ptr[n], 3))) n++;
   return s.len - n >= 3 && memcmp(s.ptr + n, "://", 3) == 0 ? n : 0;
@@ -74,7 +73,7 @@ static opamp_status check_characters(opamp_str s) {
 }
 
 static opamp_status parse_scheme(parts *p, opamp_str *rest) {
-  size_t n = scheme_length(*rest);
+  size_t n = opamp__url_scheme_length(*rest);
   opamp_str scheme = front(*rest, n);
   if (n == 0)
     return opamp__fail(OPAMP_ERR_INVALID,
@@ -102,7 +101,7 @@ static opamp_status parse_port(parts *p, opamp_str s) {
   return OPAMP_OK;
 }
 
-static bool is_ipv6(opamp_str s) {
+bool opamp__url_is_ipv6(opamp_str s) {
   char text[INET6_ADDRSTRLEN];
   uint8_t address[16];
   if (s.len >= sizeof text) return false;
@@ -111,7 +110,7 @@ static bool is_ipv6(opamp_str s) {
   return inet_pton(AF_INET6, text, address) == 1;
 }
 
-static bool is_host_name(opamp_str s) {
+bool opamp__url_is_host_name(opamp_str s) {
   for (size_t i = 0; i < s.len; i++)
     if (!is_alnum(s.ptr[i]) && memchr("-._", s.ptr[i], 3) == NULL) return false;
   return s.len <= HOST_MAX;
@@ -128,14 +127,14 @@ static opamp_status parse_authority(parts *p, opamp_str s) {
     end = find(s, "]");
     p->ipv6 = true;
     p->host = behind(front(s, end), 1);
-    if (end == s.len || !is_ipv6(p->host))
+    if (end == s.len || !opamp__url_is_ipv6(p->host))
       return opamp__fail(OPAMP_ERR_INVALID, "url: bad IPv6 address");
     end++;
   } else {
     p->host = front(s, end);
   }
   if (p->host.len == 0) return opamp__fail(OPAMP_ERR_INVALID, "url: no host");
-  if (!p->ipv6 && !is_host_name(p->host))
+  if (!p->ipv6 && !opamp__url_is_host_name(p->host))
     return opamp__fail(OPAMP_ERR_INVALID, "url: bad host name");
   p->port = default_port(p->tls);
   if (end == s.len) return OPAMP_OK;

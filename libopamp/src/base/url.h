@@ -37,4 +37,11 @@ bool opamp__url_same_origin(const opamp__url *a, const opamp__url *b);
  * Written to buf, at most n bytes with the NUL; false when too small. */
 bool opamp__url_authority(const opamp__url *u, char *buf, size_t n);
 
+/* Parts that other addresses have, too. The length of "scheme" before "://", 0
+ * when there is none; whether it may be a name of a host (or an IPv4 address);
+ * an IPv6 address without brackets. */
+size_t opamp__url_scheme_length(opamp_str s);
+bool opamp__url_is_host_name(opamp_str s);
+bool opamp__url_is_ipv6(opamp_str s);
+
 #endif

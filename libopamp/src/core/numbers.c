@@ -46,6 +46,7 @@ static const opamp__number table[] = {
     {OPAMP_OPT_OWN_TRANSPORT, "own-transport", 0, 0, 1},
     {OPAMP_OPT_ALLOW_WEAKER_TLS, "allow-weaker-tls", 0, 0, 1},
     {OPAMP_OPT_DROP_ABSENT_CERTIFICATE, "drop-absent-certificate", 0, 0, 1},
+    {OPAMP_OPT_PROXY_FROM_ENV, "proxy-from-env", 0, 0, 1},
     {OPAMP_OPT_STORE, "store", 0, 0, 1},
     {OPAMP_OPT_REQUEST_CERTIFICATE, "request-certificate", 0, 0, 1},
     {OPAMP_OPT_UID_PERSIST, "uid-persist", 1, 0, 1},

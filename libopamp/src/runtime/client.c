@@ -135,7 +135,9 @@ static opamp_status check_options(opamp__snapshot *s) {
                        "the key in");
   if (s->numbers[OPAMP_OPT_OWN_TRANSPORT] != 0) return OPAMP_OK;
   /* A redirect may lead to TLS, so that its options are checked in any case. */
-  if (s->url.tls || opamp__snapshot_has_tls(s))
+  bool proxy_tls =
+      s->proxy.address != NULL && s->proxy.kind == OPAMP__PROXY_HTTPS;
+  if (s->url.tls || proxy_tls || opamp__snapshot_has_tls(s))
     return opamp__snapshot_tls(s, &tls);
   return OPAMP_OK;
 }

@@ -158,6 +158,7 @@ static opamp_status take_offered(opamp_client *c) {
 
 static opamp_status connect_to(opamp_client *c) {
   char uid[OPAMP_UID_TEXT_LEN + 1];
+  opamp__proxy from_env = {.address = NULL};
   opamp_status status;
   const uint64_t *numbers = c->options->numbers;
   const opamp__headers *headers =
@@ -172,13 +173,16 @@ static opamp_status connect_to(opamp_client *c) {
     return opamp__carried_open(&c->conn, c, ep.url, &sink);
   opamp_uid_format(opamp__core_look(c->core)->uid, uid);
   status = take_offered(c);
-  if (status != OPAMP_OK) return status;
+  if (status == OPAMP_OK)
+    status = opamp__snapshot_proxy(c->options, ep.url, &from_env, &ep.proxy);
   opamp__offered_apply(c->offered, &ep);
   if (c->own_headers && ep.headers != NULL) ep.headers = headers;
-  if (ep.url->tls && ep.tls == NULL)
+  if (status == OPAMP_OK && opamp__endpoint_wants_tls(&ep) && ep.tls == NULL)
     status = opamp__snapshot_tls(c->options, &ep.tls);
-  if (status != OPAMP_OK) return status;
-  return opamp__conn_open(&c->conn, c->loop->transport, &ep, &sink, c);
+  if (status == OPAMP_OK)
+    status = opamp__conn_open(&c->conn, c->loop->transport, &ep, &sink, c);
+  opamp__proxy_free(&from_env);
+  return status;
 }
 
 /* Keeps the URL for the getter, and for a connection that is made only when

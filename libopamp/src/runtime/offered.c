@@ -122,12 +122,28 @@ static opamp_status take_headers(opamp__headers *out, const opamp_msg *list,
   return OPAMP_OK;
 }
 
+static opamp_status take_proxy(opamp__offered *o, const opamp_msg *proxy) {
+  opamp_str url = opamp_msg_str(proxy, OPAMP_PROXY_CONNECTION_SETTINGS_URL, 0);
+  opamp_status s;
+  o->proxy_offered = proxy != NULL;
+  if (url.len == 0) return OPAMP_OK;
+  s = opamp__proxy_parse(&o->proxy, url);
+  if (s == OPAMP_OK)
+    s = take_headers(
+        &o->proxy.headers,
+        opamp_msg_sub(proxy, OPAMP_PROXY_CONNECTION_SETTINGS_CONNECT_HEADERS,
+                      0),
+        "proxy.connect_headers");
+  return s;
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 void opamp__offered_free(opamp__offered *o) {
   if (o == NULL) return;
   opamp__tls_unref(o->tls);
   opamp__headers_free(&o->headers);
+  opamp__proxy_free(&o->proxy);
   opamp__free(o);
 }
 
@@ -140,6 +156,8 @@ opamp_status opamp__offered_new(opamp__offered **out, opamp__snapshot *s,
   if (o == NULL) return opamp__nomem();
   o->headers_offered = headers != NULL;
   status = take_headers(&o->headers, headers, "headers");
+  if (status == OPAMP_OK)
+    status = take_proxy(o, opamp_msg_sub(m, PLACE(PROXY), 0));
   if (status == OPAMP_OK) status = make_tls(o, s, m);
   if (status != OPAMP_OK) {
     opamp__offered_free(o);
@@ -152,5 +170,6 @@ opamp_status opamp__offered_new(opamp__offered **out, opamp__snapshot *s,
 void opamp__offered_apply(const opamp__offered *o, opamp__endpoint *ep) {
   if (o == NULL) return;
   if (o->headers_offered && ep->headers != NULL) ep->headers = &o->headers;
-  if (o->tls_offered && ep->url->tls) ep->tls = o->tls;
+  if (o->proxy_offered) ep->proxy = o->proxy.address != NULL ? &o->proxy : NULL;
+  if (o->tls_offered && opamp__endpoint_wants_tls(ep)) ep->tls = o->tls;
 }

@@ -12,6 +12,8 @@ typedef struct opamp__offered {
   opamp__tls *tls;
   bool headers_offered;
   opamp__headers headers;
+  bool proxy_offered; /* proxy.address is NULL: none is to be used */
+  opamp__proxy proxy;
 } opamp__offered;
 
 /* Everything in `m` (an OpAMPConnectionSettings) that can be checked without a

@@ -124,6 +124,25 @@ static opamp_status set_url(opamp_options *o, const char *value) {
   return OPAMP_OK;
 }
 
+/* The headers for the proxy stay. */
+static opamp_status set_proxy(opamp_options *o, const char *value) {
+  opamp__proxy proxy = {0};
+  if (value != NULL) {
+    opamp_status status = opamp__proxy_parse(&proxy, opamp__str(value));
+    if (status != OPAMP_OK) return status;
+  }
+  opamp__snapshot *s = edit(o);
+  if (s == NULL) {
+    opamp__proxy_free(&proxy);
+    return opamp__nomem();
+  }
+  proxy.headers = s->proxy.headers;
+  s->proxy.headers = (opamp__headers){0};
+  opamp__proxy_free(&s->proxy);
+  s->proxy = proxy;
+  return OPAMP_OK;
+}
+
 static opamp_status check_text(int key, const char *value) {
   if (value == NULL) return OPAMP_OK;
   if (key == OPAMP_TEXT_TLS_MIN_VERSION || key == OPAMP_TEXT_TLS_MAX_VERSION)
@@ -141,6 +160,7 @@ opamp_status opamp_options_set_text(opamp_options *o, int key,
   if (key < OPAMP_TEXT_URL || key >= OPAMP__TEXTS)
     return opamp__fail(OPAMP_ERR_NOTFOUND, "no text option %d", key);
   if (key == OPAMP_TEXT_URL) return set_url(o, value);
+  if (key == OPAMP_TEXT_PROXY) return set_proxy(o, value);
   status = check_text(key, value);
   if (status != OPAMP_OK) return status;
   if (value != NULL) {
@@ -169,6 +189,17 @@ opamp_status opamp_options_add_header(opamp_options *o, const char *name,
   s = edit(o);
   if (s == NULL) return opamp__nomem();
   return opamp__headers_add(&s->headers, opamp__str(name), opamp__str(value));
+}
+
+opamp_status opamp_options_add_proxy_header(opamp_options *o, const char *name,
+                                            const char *value) {
+  opamp_status status = check(o, __func__);
+  opamp__snapshot *s;
+  if (status != OPAMP_OK) return status;
+  s = edit(o);
+  if (s == NULL) return opamp__nomem();
+  return opamp__headers_add(&s->proxy.headers, opamp__str(name),
+                            opamp__str(value));
 }
 
 opamp_status opamp_options_set_instance_uid(opamp_options *o, opamp_bytes uid) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "opamp/fields.h"
+#include "transport/proxy_env.h"
 
 enum {
   DEFAULT_CAPABILITIES = OPAMP_AGENT_CAPABILITIES_REPORTS_STATUS |
@@ -46,6 +47,7 @@ opamp__snapshot *opamp__snapshot_copy(const opamp__snapshot *s) {
   if (copy_texts(copy, s) &&
       (s->url.text == NULL ||
        opamp__url_copy(&copy->url, &s->url) == OPAMP_OK) &&
+      opamp__proxy_copy(&copy->proxy, &s->proxy) == OPAMP_OK &&
       opamp__headers_copy(&copy->headers, &s->headers) == OPAMP_OK)
     return copy;
   opamp__snapshot_unref(copy);
@@ -65,10 +67,28 @@ void opamp__snapshot_unref(opamp__snapshot *s) {
     opamp__free(s->texts[i]);
   }
   if (s->url.text != NULL) opamp__url_free(&s->url);
+  opamp__proxy_free(&s->proxy);
   opamp__headers_free(&s->headers);
   opamp__tls_unref(s->tls);
   pthread_mutex_destroy(&s->tls_mutex);
   opamp__free(s);
+}
+
+opamp_status opamp__snapshot_proxy(const opamp__snapshot *s,
+                                   const opamp__url *url, opamp__proxy *room,
+                                   const opamp__proxy **out) {
+  *room = (opamp__proxy){0};
+  *out = s->proxy.address != NULL ? &s->proxy : NULL;
+  if (*out != NULL || s->numbers[OPAMP_OPT_PROXY_FROM_ENV] == 0)
+    return OPAMP_OK;
+  opamp_status status = opamp__proxy_from_env(room, url);
+  if (status != OPAMP_OK || room->address == NULL) return status;
+  status = opamp__headers_copy(&room->headers, &s->proxy.headers);
+  if (status != OPAMP_OK)
+    opamp__proxy_free(room);
+  else
+    *out = room;
+  return status;
 }
 
 bool opamp__snapshot_has_tls(const opamp__snapshot *s) {

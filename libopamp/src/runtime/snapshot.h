@@ -7,6 +7,7 @@
 
 #include "base/handle.h"
 #include "base/headers.h"
+#include "base/proxy.h"
 #include "base/url.h"
 #include "core/numbers.h"
 #include "opamp/options.h"
@@ -21,8 +22,9 @@ enum { OPAMP__TEXTS = OPAMP_TEXT_STATE_DIR + 1 };
 typedef struct opamp__snapshot {
   atomic_uint refs;
   uint64_t numbers[OPAMP__NUMBERS];
-  char *texts[OPAMP__TEXTS]; /* by key; of the URL only `url` is kept */
+  char *texts[OPAMP__TEXTS]; /* by key; of URLs only what follows is kept */
   opamp__url url;            /* url.text is NULL when there is none */
+  opamp__proxy proxy;        /* its headers are there without it, too */
   opamp__headers headers;
   uint64_t capabilities;
   bool has_uid;
@@ -41,6 +43,13 @@ opamp__snapshot *opamp__snapshot_new(void);
 opamp__snapshot *opamp__snapshot_copy(const opamp__snapshot *s);
 opamp__snapshot *opamp__snapshot_ref(opamp__snapshot *s);
 void opamp__snapshot_unref(opamp__snapshot *s);
+
+/* The proxy for a URL: the one that is set, or one that the environment names
+ * when it may be asked, which is then in `room` for the caller to free; NULL
+ * for none. Errors as opamp__proxy_from_env. */
+opamp_status opamp__snapshot_proxy(const opamp__snapshot *s,
+                                   const opamp__url *url, opamp__proxy *room,
+                                   const opamp__proxy **out);
 
 /* Whether any text or switch of TLS is set. */
 bool opamp__snapshot_has_tls(const opamp__snapshot *s);

@@ -24,7 +24,9 @@ static const char library[] = "libcurl.so.4";
   F(curl_easy_getinfo)        \
   F(curl_easy_header)         \
   F(curl_easy_init)           \
+  F(curl_easy_recv)           \
   F(curl_easy_reset)          \
+  F(curl_easy_send)           \
   F(curl_easy_setopt)         \
   F(curl_easy_strerror)       \
   F(curl_global_init)         \
@@ -144,6 +146,15 @@ void curl_easy_cleanup(CURL *curl) {
 
 void curl_easy_reset(CURL *curl) {
   real.curl_easy_reset(curl);
+}
+
+CURLcode curl_easy_recv(CURL *curl, void *buffer, size_t buflen, size_t *n) {
+  return real.curl_easy_recv(curl, buffer, buflen, n);
+}
+
+CURLcode curl_easy_send(CURL *curl, const void *buffer, size_t buflen,
+                        size_t *n) {
+  return real.curl_easy_send(curl, buffer, buflen, n);
 }
 
 CURLHcode curl_easy_header(CURL *easy, const char *name, size_t index,

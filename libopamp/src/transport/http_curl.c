@@ -9,15 +9,13 @@
 #include "transport/http_internal.h"
 #include "transport/tls_internal.h"
 
-enum { NO_TIMEOUT_MS = 0x7fffffff /* 24 days: the deadline is the core's */ };
-
 struct http_conn {
   opamp__conn base;
   http_pool *pool;
   http_host *at;
   http_waiting waiting;
   http_exchange *exchange;
-  opamp__lookup *lookup;
+  opamp__pin pin;
   opamp__task task;
   opamp__ending *ending;
   uint8_t *frame;
@@ -25,8 +23,8 @@ struct http_conn {
   struct curl_slist *headers;
   char *url, *host;
   size_t max_receive;
-  uint16_t port;
-  bool compress, numeric_hosts, numeric;
+  bool compress, numeric_hosts;
+  bool tls;  /* https */
   bool busy; /* a frame is on its way */
 };
 
@@ -78,13 +76,6 @@ static size_t header_arrives(char *p, size_t size, size_t n, void *ctx) {
   return x->conn == NULL ? 0 : n;
 }
 
-static CURLcode set_tls(CURL *easy, void *ssl_ctx, void *ctx) {
-  (void)easy;
-  return opamp__tls_apply((SSL_CTX *)ssl_ctx, (const opamp__tls *)ctx)
-             ? CURLE_OK
-             : CURLE_SSL_CERTPROBLEM;
-}
-
 /* --- starting one --------------------------------------------------------- */
 
 static bool gzip(opamp__buf *out, const uint8_t *p, size_t n) {
@@ -110,53 +101,11 @@ done:
   return ok;
 }
 
-/* "+host:port:addr,addr": the addresses that curl shall use. */
-static bool pin_addresses(http_exchange *x, const http_conn *c,
-                          const opamp__addrs *found) {
-  opamp__buf b = {0};
-  bool ok = opamp__buf_printf(&b, "+%s:%u:", c->host, (unsigned)c->port);
-  for (size_t i = 0; ok && i < found->len; i++) {
-    const opamp__addr *a = &found->list[i];
-    char text[OPAMP__ADDR_TEXT];
-    opamp__addr_text(a, text);
-    ok = opamp__buf_printf(&b, a->any.sa_family == AF_INET6 ? "%s[%s]" : "%s%s",
-                           i == 0 ? "" : ",", text);
-  }
-  ok = ok && opamp__buf_byte(&b, 0);
-  if (ok) x->resolve = curl_slist_append(NULL, (const char *)b.ptr);
-  opamp__buf_free(&b);
-  return ok && x->resolve != NULL;
-}
-
-static void set_connection(http_exchange *x, const http_conn *c) {
-  CURL *e = x->easy;
-  curl_easy_setopt(e, CURLOPT_URL, c->url);
-  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-  /* Nothing from the environment: no proxy, no exceptions. */
-  curl_easy_setopt(e, CURLOPT_PROXY, "");
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)NO_TIMEOUT_MS);
-  curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, opamp__http_open_socket);
-  curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, c->pool);
-  curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, opamp__http_close_socket);
-  curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, c->pool);
-  if (x->resolve != NULL) curl_easy_setopt(e, CURLOPT_RESOLVE, x->resolve);
-  if (c->pool->tls == NULL) return;
-  bool insecure = opamp__tls_insecure(c->pool->tls);
-  curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, insecure ? 0L : 1L);
-  curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, insecure ? 0L : 2L);
-  /* Without these two curl would read the system's bundle for nothing. */
-  curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
-  curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-  curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, set_tls);
-  curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, c->pool->tls);
-}
-
 static void set_request(http_exchange *x, const http_conn *c, const uint8_t *p,
                         size_t n) {
   CURL *e = x->easy;
+  curl_easy_setopt(e, CURLOPT_URL, c->url);
+  curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(e, CURLOPT_POST, 1L);
   curl_easy_setopt(e, CURLOPT_POSTFIELDS, p);
   curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
@@ -173,20 +122,24 @@ static void set_request(http_exchange *x, const http_conn *c, const uint8_t *p,
   curl_easy_setopt(e, CURLOPT_HEADERDATA, x);
 }
 
-static bool start(http_conn *c, const opamp__addrs *found) {
+static bool start(http_conn *c) {
   static const uint8_t nothing = 0;
   http_exchange *x = opamp__http_exchange_get(c->pool);
   if (x == NULL) return false;
   const uint8_t *p = c->frame == NULL ? &nothing : c->frame;
   size_t n = c->len;
-  bool ok = found == NULL || pin_addresses(x, c, found);
-  if (ok && c->compress) {
+  bool ok = true;
+  x->resolve = c->pin.list;
+  c->pin.list = NULL;
+  if (c->compress) {
     ok = gzip(&x->packed, p, n);
     p = x->packed.ptr;
     n = x->packed.len;
   }
   if (ok) {
-    set_connection(x, c);
+    opamp__curl_dial(x->easy, c->pool);
+    if (x->resolve != NULL)
+      curl_easy_setopt(x->easy, CURLOPT_RESOLVE, x->resolve);
     set_request(x, c, p, n);
     ok = curl_multi_add_handle(c->pool->multi, x->easy) == CURLM_OK;
   }
@@ -206,14 +159,12 @@ static bool start(http_conn *c, const opamp__addrs *found) {
 
 static void conn_free(http_conn *c) {
   opamp__soon_cancel(c->base.t, &c->task);
-  opamp__lookup_cancel(c->lookup);
+  opamp__pin_reset(&c->pin);
   if (c->at != NULL) opamp__http_wait_cancel(c->at, &c->waiting);
   if (c->exchange != NULL) opamp__http_exchange_drop(c->exchange);
   opamp__http_host_put(c->at);
   if (c->pool != NULL) c->pool->users--;
-  for (struct curl_slist *h = c->headers; h != NULL; h = h->next)
-    opamp__wipe(h->data, strlen(h->data));
-  curl_slist_free_all(c->headers);
+  opamp__curl_free_headers(c->headers);
   opamp__free(c->ending);
   opamp__free(c->url);
   opamp__free(c->host);
@@ -234,24 +185,25 @@ static void end_soon(void *ctx) {
   finish(c, e);
 }
 
-static void resolved(void *ctx, const opamp__addrs *found, const char *error) {
+static void pinned(void *ctx, bool unresolved, opamp__ending *why) {
   http_conn *c = (http_conn *)ctx;
-  c->lookup = NULL;
-  if (found == NULL)
-    finish(c, opamp__ending_new(OPAMP_ERR_RESOLVE, "%s", error));
-  else if (!opamp__http_wait(c->at, &c->waiting) && !start(c, found))
+  if (unresolved)
+    finish(c, why);
+  else if (!opamp__http_wait(c->at, &c->waiting) && !start(c))
     finish(c, NULL);
 }
 
 /* To where it is known to be, or asks for that first; false when out of
  * memory. */
 static bool depart(http_conn *c) {
-  opamp__addrs fresh;
-  if (c->numeric) return start(c, NULL);
-  if (opamp__resolver_fresh(c->base.t->resolver, c->host, &fresh))
-    return start(c, &fresh);
-  c->lookup = opamp__resolve(c->base.t->resolver, c->host, resolved, c);
-  return c->lookup != NULL;
+  switch (opamp__pin_all(&c->pin)) {
+    case OPAMP__PINNED:
+      return start(c);
+    case OPAMP__PINNING:
+      return true;
+    default:
+      return false;
+  }
 }
 
 void opamp__http_turn(http_waiting *w) {
@@ -267,9 +219,9 @@ static opamp_status http_send(opamp__conn *conn, uint8_t *frame, size_t len) {
   c->frame = frame;
   c->len = len;
   c->busy = true;
-  if (!c->numeric && c->numeric_hosts) {
-    c->ending = opamp__ending_new(
-        OPAMP_ERR_RESOLVE, "%s is a name, and names are not resolved", c->host);
+  opamp__pin_reset(&c->pin);
+  if (c->numeric_hosts && opamp__pin_name(&c->pin) != NULL) {
+    c->ending = opamp__pin_forbidden(&c->pin);
     opamp__soon(conn->t, &c->task);
     return OPAMP_OK;
   }
@@ -286,8 +238,7 @@ static void http_close(opamp__conn *conn, int code) {
   http_conn *c = (http_conn *)conn;
   (void)code;
   opamp__http_wait_cancel(c->at, &c->waiting);
-  opamp__lookup_cancel(c->lookup);
-  c->lookup = NULL;
+  opamp__pin_reset(&c->pin);
   if (c->exchange != NULL) opamp__http_exchange_drop(c->exchange);
   c->exchange = NULL;
   opamp__free(c->ending);
@@ -310,7 +261,17 @@ static void copy_header(CURL *e, const char *name, char *out, size_t size) {
     snprintf(out, size, "%s", h->value);
 }
 
+/* A request for a plain server goes to the proxy whole, not through a tunnel:
+ * proxies allow CONNECT to ports of TLS only, as a rule. */
+static bool asks_proxy(const http_conn *c) {
+  const opamp__proxy *p = c->pool->proxy;
+  return p != NULL && !c->tls &&
+         (p->kind == OPAMP__PROXY_HTTP || p->kind == OPAMP__PROXY_HTTPS);
+}
+
 static opamp__ending *refused(const http_exchange *x, long status) {
+  if (status == 407 && asks_proxy(x->conn))
+    return opamp__proxy_refused(x->pool->proxy, "the request", status);
   /* curl takes "HTTP/1.1 -1" and "HTTP/2 x" for answers, too. */
   if (!opamp__http_status(status))
     return opamp__ending_new(OPAMP_ERR_TRANSPORT,
@@ -334,25 +295,14 @@ static opamp__ending *not_connected(const http_exchange *x) {
       OPAMP_ERR_TRANSPORT,
       strchr(host, ':') != NULL ? "connect to [%s]:%u: %s"
                                 : "connect to %s:%u: %s",
-      host, (unsigned)c->port,
+      host, (unsigned)c->pin.port,
       err != 0 ? strerror((int)err) : "no address answers");
 }
 
 static opamp__ending *tls_failed(const http_exchange *x, CURLcode code) {
   char text[200];
-  long result = 0;
-  curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-  /* 1 is what it is before all was verified; the name is checked before that,
-   * by curl itself, which has other words for it. */
-  bool none = result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED;
-  if (none && code == CURLE_PEER_FAILED_VERIFICATION)
-    result = x->conn->numeric ? X509_V_ERR_IP_ADDRESS_MISMATCH
-                              : X509_V_ERR_HOSTNAME_MISMATCH;
-  else if (none)
-    return opamp__ending_new(
-        OPAMP_ERR_TLS, "%s",
-        x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
-  opamp__tls_verify_text(result, text, sizeof text);
+  opamp__curl_tls_text(x->easy, code, x->error, false, x->conn->pin.numeric,
+                       text, sizeof text);
   return opamp__ending_new(OPAMP_ERR_TLS, "%s", text);
 }
 
@@ -368,36 +318,25 @@ static opamp__ending *not_written(const http_exchange *x) {
 }
 
 static opamp__ending *failed(const http_exchange *x, CURLcode code) {
-  switch (code) {
-    case CURLE_OUT_OF_MEMORY:
-      return NULL;
-    case CURLE_COULDNT_CONNECT:
-      return not_connected(x);
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_ISSUER_ERROR:
-      return tls_failed(x, code);
-    case CURLE_WRITE_ERROR:
-      return not_written(x);
-    default:
-      return opamp__ending_new(
-          OPAMP_ERR_TRANSPORT, "%s",
-          x->error[0] != '\0' ? x->error : curl_easy_strerror(code));
-  }
+  opamp__ending *e;
+  if (opamp__proxy_failed(&e, x->pool, x->easy, code, x->error, x->opened))
+    return e;
+  if (code == CURLE_OUT_OF_MEMORY) return NULL;
+  if (code == CURLE_COULDNT_CONNECT) return not_connected(x);
+  if (opamp__curl_is_tls(code)) return tls_failed(x, code);
+  if (code == CURLE_WRITE_ERROR) return not_written(x);
+  const char *what = x->error[0] != '\0' ? x->error : curl_easy_strerror(code);
+  const opamp__proxy *p = x->pool->proxy;
+  if (p == NULL) return opamp__ending_new(OPAMP_ERR_TRANSPORT, "%s", what);
+  return opamp__ending_new(OPAMP_ERR_TRANSPORT, "through proxy %s: %s",
+                           p->address, what);
 }
 
-/* Which address answered, for the next lookup. */
-static void note_address(const http_exchange *x) {
-  char *ip = NULL;
-  opamp__addrs a;
-  if (x->conn->numeric) return;
-  curl_easy_getinfo(x->easy, CURLINFO_PRIMARY_IP, &ip);
-  if (ip != NULL && opamp__addr_numeric(ip, &a))
-    opamp__resolver_worked(x->conn->base.t->resolver, x->conn->host,
-                           &a.list[0]);
+/* Who refuses a request often does not read it to its end, and the connection
+ * is reset before all of the answer is here; its head is enough. */
+static bool no_more(CURLcode code, long status) {
+  return (code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) &&
+         opamp__http_status(status) && status / 100 > 2;
 }
 
 void opamp__http_done(http_exchange *x, CURLcode code) {
@@ -406,10 +345,12 @@ void opamp__http_done(http_exchange *x, CURLcode code) {
   long status = 0;
   if (c == NULL) return; /* in the list of the dead */
   curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-  if (code == CURLE_OK) note_address(x);
+  if (code == CURLE_OK) opamp__pin_worked(&c->pin, x->easy);
   bool good = code == CURLE_OK && status / 100 == 2;
   opamp__ending *e = NULL;
-  if (!good) e = code == CURLE_OK ? refused(x, status) : failed(x, code);
+  if (!good)
+    e = code == CURLE_OK || no_more(code, status) ? refused(x, status)
+                                                  : failed(x, code);
   curl_multi_remove_handle(p->multi, x->easy);
   c->exchange = NULL;
   c->busy = false;
@@ -423,39 +364,56 @@ void opamp__http_done(http_exchange *x, CURLcode code) {
 
 /* --- opening -------------------------------------------------------------- */
 
-static bool add_header(http_conn *c, const char *name, const char *value) {
-  opamp__buf b = {0};
-  /* "Name;" is how curl sends a header without value. */
-  bool ok = value[0] == '\0' ? opamp__buf_printf(&b, "%s;", name)
-                             : opamp__buf_printf(&b, "%s: %s", name, value);
-  ok = ok && opamp__buf_byte(&b, 0);
-  struct curl_slist *l =
-      ok ? curl_slist_append(c->headers, (const char *)b.ptr) : NULL;
-  opamp__buf_wipe_free(&b);
-  if (l == NULL) return false;
-  c->headers = l;
-  return true;
-}
-
 static bool add_headers(http_conn *c, const opamp__endpoint *ep) {
-  bool ok = add_header(c, "Content-Type", "application/x-protobuf");
+  bool ok = opamp__curl_add_header(&c->headers, "Content-Type",
+                                   "application/x-protobuf");
   struct curl_slist *l = curl_slist_append(c->headers, "Expect:");
   if (l == NULL) return false;
   c->headers = l;
   if (ep->instance_uid != NULL)
-    ok = ok && add_header(c, "OpAMP-Instance-UID", ep->instance_uid);
-  if (ep->compress) ok = ok && add_header(c, "Content-Encoding", "gzip");
+    ok = ok && opamp__curl_add_header(&c->headers, "OpAMP-Instance-UID",
+                                      ep->instance_uid);
+  if (ep->compress)
+    ok = ok && opamp__curl_add_header(&c->headers, "Content-Encoding", "gzip");
   if (ep->headers == NULL) return ok;
   for (size_t i = 0; ok && i < ep->headers->len; i++)
-    ok = add_header(c, ep->headers->list[i].name, ep->headers->list[i].value);
+    ok = opamp__curl_add_header(&c->headers, ep->headers->list[i].name,
+                                ep->headers->list[i].value);
   return ok;
+}
+
+/* Connections are counted by whom curl connects to for them: for requests that
+ * a proxy takes whole that is the proxy. */
+static http_host *count_at(http_conn *c) {
+  const opamp__proxy *p = c->pool->proxy;
+  return asks_proxy(c) ? opamp__http_host_get(c->pool, p->host, p->port)
+                       : opamp__http_host_get(c->pool, c->host, c->pin.port);
+}
+
+static bool fill(http_conn *c, const opamp__endpoint *ep) {
+  opamp__addrs numeric;
+  c->max_receive = ep->max_receive;
+  c->compress = ep->compress;
+  c->numeric_hosts = ep->numeric_hosts;
+  c->tls = ep->url->tls;
+  c->url = opamp__strndup(ep->url->text, strlen(ep->url->text));
+  c->host = opamp__strndup(ep->url->host, strlen(ep->url->host));
+  c->pin = (opamp__pin){.t = c->base.t,
+                        .proxy = c->pool->proxy,
+                        .host = c->host,
+                        .port = ep->url->port,
+                        .numeric = opamp__addr_numeric(ep->url->host, &numeric),
+                        .done = pinned,
+                        .ctx = c};
+  if (c->url == NULL || c->host == NULL) return false;
+  c->at = count_at(c);
+  return c->at != NULL && add_headers(c, ep);
 }
 
 opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep) {
-  opamp__addrs numeric;
   http_pool *p;
-  opamp_status status = opamp__http_pool(&p, t, ep->tls);
+  opamp_status status = opamp__http_pool(&p, t, ep->tls, ep->proxy);
   if (status != OPAMP_OK) return status;
   http_conn *c = (http_conn *)opamp__calloc(1, sizeof *c);
   if (c == NULL) return opamp__nomem();
@@ -463,17 +421,9 @@ opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
   c->base.t = t;
   c->task.run = end_soon;
   c->task.ctx = c;
-  c->port = ep->url->port;
-  c->max_receive = ep->max_receive;
-  c->compress = ep->compress;
-  c->numeric_hosts = ep->numeric_hosts;
-  c->numeric = opamp__addr_numeric(ep->url->host, &numeric);
-  c->url = opamp__strndup(ep->url->text, strlen(ep->url->text));
-  c->host = opamp__strndup(ep->url->host, strlen(ep->url->host));
   c->pool = p;
   p->users++;
-  if (c->host != NULL) c->at = opamp__http_host_get(p, c->host, c->port);
-  if (c->url == NULL || c->at == NULL || !add_headers(c, ep)) {
+  if (!fill(c, ep)) {
     conn_free(c);
     return opamp__nomem();
   }

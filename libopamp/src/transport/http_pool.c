@@ -22,6 +22,13 @@ static void run_waiting(http_pool *p) {
     while ((w = opamp__http_next(h)) != NULL) opamp__http_turn(w);
 }
 
+static void done(http_exchange *x, CURLcode code) {
+  if (x->done != NULL)
+    x->done(x, code);
+  else
+    opamp__http_done(x, code);
+}
+
 /* What curl has finished. Owners are called from here, never from inside it. */
 static void drain(http_pool *p) {
   int left;
@@ -31,7 +38,7 @@ static void drain(http_pool *p) {
   while (p->starved != NULL) {
     http_exchange *x = p->starved;
     p->starved = x->next_starved;
-    opamp__http_done(x, CURLE_OUT_OF_MEMORY);
+    done(x, CURLE_OUT_OF_MEMORY);
   }
   while (p->dead != NULL) {
     http_exchange *x = p->dead;
@@ -44,7 +51,7 @@ static void drain(http_pool *p) {
     CURLcode code = m->data.result;
     if (m->msg != CURLMSG_DONE) continue;
     curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&x);
-    opamp__http_done(x, code);
+    done(x, code);
   }
   run_waiting(p);
   p->users--;
@@ -94,8 +101,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx,
   } else if (w != NULL) {
     opamp__watch_set(w, events);
   } else {
-    w = opamp__reactor_watch(p->http->t->reactor, fd, events, on_socket_ready,
-                             p);
+    w = opamp__reactor_watch(p->t->reactor, fd, events, on_socket_ready, p);
     if (w == NULL)
       starve(p, easy);
     else
@@ -114,7 +120,7 @@ static int set_timer(CURLM *multi, long ms, void *ctx) {
 
 curl_socket_t opamp__http_open_socket(void *ctx, curlsocktype purpose,
                                       struct curl_sockaddr *a) {
-  opamp__descriptors *list = &((http_pool *)ctx)->http->t->descriptors;
+  opamp__descriptors *list = &((http_pool *)ctx)->t->descriptors;
   opamp__descriptor *d = opamp__descriptor_new(list);
   (void)purpose;
   if (d == NULL) return CURL_SOCKET_BAD;
@@ -127,7 +133,7 @@ curl_socket_t opamp__http_open_socket(void *ctx, curlsocktype purpose,
 }
 
 int opamp__http_close_socket(void *ctx, curl_socket_t fd) {
-  opamp__descriptors *list = &((http_pool *)ctx)->http->t->descriptors;
+  opamp__descriptors *list = &((http_pool *)ctx)->t->descriptors;
   opamp__descriptor_free(list, opamp__descriptors_find(list, fd));
   return close(fd);
 }
@@ -157,7 +163,7 @@ static CURLM *multi_init(http_pool *p) {
     return m;
   for (int i = 0; i < 2; i++) {
     fcntl(pair[i], F_SETFD, FD_CLOEXEC);
-    p->wakeup[i] = opamp__descriptor_new(&p->http->t->descriptors);
+    p->wakeup[i] = opamp__descriptor_new(&p->t->descriptors);
     if (p->wakeup[i] != NULL) opamp__descriptor_set(p->wakeup[i], pair[i]);
   }
   return m;
@@ -172,32 +178,46 @@ static void exchange_free(http_exchange *x) {
   opamp__free(x);
 }
 
-static void pool_free(http_pool *p) {
-  http_pool **at = &p->http->pools;
-  while (*at != NULL && *at != p) at = &(*at)->next;
-  if (*at == p) *at = p->next;
+void opamp__http_pool_free(http_pool *p) {
+  http_pool **at = p->http == NULL ? NULL : &p->http->pools;
+  while (at != NULL && *at != NULL && *at != p) at = &(*at)->next;
+  if (at != NULL && *at == p) *at = p->next;
   while (p->idle != NULL) {
     http_exchange *x = p->idle;
     p->idle = x->next;
     exchange_free(x);
   }
   for (int i = 0; i < 2; i++)
-    opamp__descriptor_free(&p->http->t->descriptors, p->wakeup[i]);
+    opamp__descriptor_free(&p->t->descriptors, p->wakeup[i]);
   if (p->multi != NULL) curl_multi_cleanup(p->multi);
   opamp__timer_free(p->timer);
   opamp__tls_unref(p->tls);
+  opamp__curl_free_headers(p->proxy_headers);
+  if (p->proxy != NULL) opamp__proxy_free(p->proxy);
+  opamp__free(p->proxy);
   opamp__free(p);
 }
 
-static http_pool *pool_new(opamp__http *h, opamp__tls *tls) {
+static bool take_proxy(http_pool *p, const opamp__proxy *proxy) {
+  if (proxy == NULL) return true;
+  p->proxy = (opamp__proxy *)opamp__calloc(1, sizeof *p->proxy);
+  bool ok = p->proxy != NULL && opamp__proxy_copy(p->proxy, proxy) == OPAMP_OK;
+  for (size_t i = 0; ok && i < proxy->headers.len; i++)
+    ok = opamp__curl_add_header(&p->proxy_headers, proxy->headers.list[i].name,
+                                proxy->headers.list[i].value);
+  return ok;
+}
+
+static http_pool *pool_new(opamp__transport *t, opamp__tls *tls,
+                           const opamp__proxy *proxy) {
   http_pool *p = (http_pool *)opamp__calloc(1, sizeof *p);
   if (p == NULL) return NULL;
-  p->http = h;
+  p->t = t;
   p->tls = tls == NULL ? NULL : opamp__tls_ref(tls);
-  p->timer = opamp__reactor_timer(h->t->reactor, on_timeout, p);
+  p->timer = opamp__reactor_timer(t->reactor, on_timeout, p);
   p->multi = multi_init(p);
-  if (p->timer == NULL || p->multi == NULL) {
-    pool_free(p);
+  if (p->timer == NULL || p->multi == NULL || !take_proxy(p, proxy)) {
+    opamp__http_pool_free(p);
     return NULL;
   }
   curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
@@ -207,22 +227,27 @@ static http_pool *pool_new(opamp__http *h, opamp__tls *tls) {
   curl_multi_setopt(p->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
                     (long)OPAMP__HTTP_CONNECTIONS);
   curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-  p->next = h->pools;
-  h->pools = p;
   return p;
 }
 
 /* A pool that nobody uses stays, with its open connections, until another
  * configuration is wanted. */
-static http_pool *pool_for(opamp__http *h, opamp__tls *tls) {
+static http_pool *pool_for(opamp__http *h, opamp__tls *tls,
+                           const opamp__proxy *proxy) {
   for (http_pool *p = h->pools; p != NULL; p = p->next)
-    if (p->tls == tls) return p;
+    if (p->tls == tls && opamp__proxy_eq(p->proxy, proxy)) return p;
   for (http_pool *p = h->pools; p != NULL;) {
     http_pool *next = p->next;
-    if (p->users == 0 && p->depth == 0 && p->tls != NULL) pool_free(p);
+    bool configured = p->tls != NULL || p->proxy != NULL;
+    if (p->users == 0 && p->depth == 0 && configured) opamp__http_pool_free(p);
     p = next;
   }
-  return pool_new(h, tls);
+  http_pool *p = pool_new(h->t, tls, proxy);
+  if (p == NULL) return NULL;
+  p->http = h;
+  p->next = h->pools;
+  h->pools = p;
+  return p;
 }
 
 /* --- exchanges ------------------------------------------------------------ */
@@ -267,6 +292,7 @@ http_exchange *opamp__http_exchange_get(http_pool *p) {
     }
   }
   x->next = NULL;
+  x->done = NULL;
   x->opened = false;
   x->too_big = false;
   x->no_memory = false;
@@ -303,23 +329,37 @@ static opamp__http *http_of(opamp__transport *t) {
   return t->http;
 }
 
-opamp_status opamp__http_pool(http_pool **out, opamp__transport *t,
-                              opamp__tls *tls) {
+static opamp_status load_curl(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, init_curl);
+  if (ready == CURLE_OK) return OPAMP_OK;
+  return opamp__fail(OPAMP_ERR_UNSUPPORTED,
+                     "HTTP and proxies need libcurl.so.4 (Debian: libcurl4), "
+                     "which cannot be loaded");
+}
+
+opamp_status opamp__http_pool(http_pool **out, opamp__transport *t,
+                              opamp__tls *tls, const opamp__proxy *proxy) {
+  opamp_status st = load_curl();
   *out = NULL;
-  if (ready != CURLE_OK)
-    return opamp__fail(OPAMP_ERR_UNSUPPORTED,
-                       "HTTP needs libcurl.so.4 (Debian: libcurl4), which "
-                       "cannot be loaded");
+  if (st != OPAMP_OK) return st;
   opamp__http *h = http_of(t);
-  if (h != NULL) *out = pool_for(h, tls);
+  if (h != NULL) *out = pool_for(h, tls, proxy);
+  return *out == NULL ? opamp__nomem() : OPAMP_OK;
+}
+
+opamp_status opamp__http_pool_own(http_pool **out, opamp__transport *t,
+                                  opamp__tls *tls, const opamp__proxy *proxy) {
+  opamp_status st = load_curl();
+  *out = NULL;
+  if (st != OPAMP_OK) return st;
+  *out = pool_new(t, tls, proxy);
   return *out == NULL ? opamp__nomem() : OPAMP_OK;
 }
 
 bool opamp__http_shutdown(opamp__transport *t) {
   if (t->http == NULL) return true;
-  while (t->http->pools != NULL) pool_free(t->http->pools);
+  while (t->http->pools != NULL) opamp__http_pool_free(t->http->pools);
   opamp__free(t->http);
   t->http = NULL;
   return true;

@@ -81,6 +81,8 @@ bool opamp__http_shutdown(opamp__transport *t);
 opamp_status opamp__ws_open(opamp__conn **out, opamp__transport *t,
                             const opamp__endpoint *ep);
 bool opamp__ws_shutdown(opamp__transport *t);
+/* Those of proxied connections that linger. */
+void opamp__ws_close_relays(opamp__transport *t);
 /* "libwebsockets 4.1.6", or "no WebSocket". */
 void opamp__ws_version(char *out, size_t size);
 

@@ -100,6 +100,7 @@ void opamp__transport_free(opamp__transport *t) {
 }
 
 void opamp__transport_close_idle(opamp__transport *t) {
+  opamp__ws_close_relays(t);
   (void)opamp__http_shutdown(t);
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/headers.h"
+#include "base/proxy.h"
 #include "base/url.h"
 #include "opamp/status.h"
 #include "opamp/types.h"
@@ -23,18 +24,27 @@ typedef struct opamp__endpoint {
   const opamp__headers *headers; /* NULL: none (they stay at home on a redirect
                                     to another origin) */
   const char *instance_uid;      /* text, for the OpAMP-Instance-UID header */
-  opamp__tls *tls;    /* NULL for ws and http; a reference is taken */
+  opamp__tls *tls;    /* for wss, https and a proxy with TLS, NULL otherwise; a
+                         reference is taken */
+  const opamp__proxy *proxy; /* NULL: none. Before the environment is asked, see
+                                proxy_env.h */
   size_t max_receive; /* bytes, after decompression */
   bool compress;      /* permessage-deflate, gzip requests */
-  bool numeric_hosts; /* never resolve a name */
+  bool numeric_hosts; /* never resolve a name, that of a proxy included */
 } opamp__endpoint;
+
+static inline bool opamp__endpoint_wants_tls(const opamp__endpoint *ep) {
+  return ep->url->tls ||
+         (ep->proxy != NULL && ep->proxy->kind == OPAMP__PROXY_HTTPS);
+}
 
 /* Why a connection or an HTTP exchange ended. Spans are borrowed during the
  * call. */
 typedef struct opamp__closed {
   opamp_status why;      /* OPAMP_ERR_TRANSPORT, _TLS, _HTTP, _RESOLVE, _CLOSED,
                             _LIMIT (too big), _TEXT_FRAME, _FRAME, _NOMEM */
-  int http_status;       /* of the upgrade or the response, 0 none */
+  int http_status;       /* of the upgrade or the response, 0 none; also when a
+                            proxy refused a connection or wants credentials */
   int close_code;        /* of the server's Close, 0 none */
   opamp_str text;        /* what happened, with errno's or TLS' own words */
   opamp_str location;    /* header of a redirect, else absent */

@@ -12,7 +12,8 @@
  * (ws_link, one for each address tried), which goes when libwebsockets says so.
  * Each points to the other until one of them goes.
  *
- * ws_dial.c: addresses, upgrade, failures until then. ws_lws.c: frames;
+ * ws_dial.c: addresses, upgrade, failures until then; ws_relay.c: the way
+ * through a proxy. ws_lws.c: frames;
  * ws_inflate.c: those that are compressed. */
 
 typedef struct ws_conn ws_conn;
@@ -28,6 +29,7 @@ typedef struct ws_dial {
   int error; /* errno of the last address */
   opamp__lookup *lookup;
   opamp__timer *timer;
+  ws_relay *relay; /* until a link has it */
 } ws_dial;
 
 struct ws_conn {
@@ -60,6 +62,8 @@ struct ws_link {
   ws_conn *conn; /* NULL: nobody cares */
   ws_vhost *vhost;
   struct lws *wsi;
+  ws_relay *relay; /* NULL: none, or it is over */
+  int lost;        /* errno of a relay that is over */
   opamp__descriptor *descriptor;
   opamp__task kill;
   opamp__timer *linger;
@@ -82,8 +86,8 @@ ws_conn *opamp__ws_part(ws_link *l);
 /* The connection is over for its owner, who is told in the loop's next round.
  * The first reason counts. */
 void opamp__ws_end(ws_conn *c, opamp__ending *e);
-/* The errno that the socket knows of. */
-int opamp__ws_socket_error(struct lws *wsi);
+/* The errno that the socket knows of, or the relay behind it. */
+int opamp__ws_link_error(ws_link *l, struct lws *wsi);
 void opamp__ws_free(ws_conn *c);
 void opamp__ws_link_free(ws_link *l);
 
@@ -99,10 +103,13 @@ void opamp__ws_inflate_end(ws_conn *c);
 void opamp__ws_free_deflate(ws_link *l);
 
 void opamp__ws_dial_free(ws_dial *d);
-/* Begins with the addresses of the URL, in the loop's next round at the
- * earliest. False when out of memory. */
-bool opamp__ws_dial_start(ws_conn *c);
+/* Begins with the addresses of the URL or with the proxy, in the loop's next
+ * round at the earliest. OPAMP_ERR_NOMEM; OPAMP_ERR_UNSUPPORTED for a proxy
+ * without libcurl. */
+opamp_status opamp__ws_dial_start(ws_conn *c, const opamp__endpoint *ep);
 void opamp__ws_dial_next(ws_conn *c);
+/* The relay of the dial has the way through the proxy. */
+void opamp__ws_dial_relayed(ws_conn *c);
 
 /* The callbacks up to the upgrade. */
 void opamp__ws_tcp_connected(ws_link *l);

@@ -383,10 +383,12 @@ static void clean_up(void *ctx) {
   opamp__transport *t = w->t;
   free_unused_vhosts(w);
   if (!t->shutting_down || w->vhosts != NULL) return;
-  if (w->rounds == 0)
+  if (w->rounds == 0) {
+    opamp__ws_close_relays(t);
     hold_number(w);
-  else
+  } else {
     put_back(w);
+  }
   if (w->rounds >= CLOSING_ROUNDS) destroy_context(w);
   w->rounds++;
   if (w->context != NULL) {

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "transport/tls_internal.h"
 #include "transport/ws_conn.h"
+#include "transport/ws_relay.h"
 
 enum {
   NEXT_ADDRESS_MS = 2000, /* for an address while others remain */
@@ -18,6 +19,7 @@ void opamp__ws_dial_free(ws_dial *d) {
   if (d == NULL) return;
   opamp__lookup_cancel(d->lookup);
   opamp__timer_free(d->timer);
+  opamp__ws_relay_free(d->relay);
   opamp__url_free(&d->url);
   opamp__headers_free(&d->headers);
   opamp__free(d->instance_uid);
@@ -53,6 +55,7 @@ void opamp__ws_link_free(ws_link *l) {
   *at = l->next;
   l->w->link_count--;
   opamp__soon_cancel(l->w->t, &l->kill);
+  opamp__ws_relay_release(l->relay);
   opamp__descriptor_free(&l->w->t->descriptors, l->descriptor);
   opamp__ws_vhost_put(l->w, l->vhost);
   opamp__timer_free(l->linger);
@@ -88,16 +91,12 @@ static ws_link *link_new(ws_conn *c) {
   return l;
 }
 
-/* Hands one address to libwebsockets. */
-static bool try_address(ws_conn *c) {
+/* Lets libwebsockets connect the link to an address; when it cannot, the link
+ * is on its way out, or gone. */
+static bool connect_link(ws_conn *c, ws_link *l, const char *address) {
   static const lws_retry_bo_t no_validity = {0};
   ws_dial *d = c->dial;
-  char address[OPAMP__ADDR_TEXT], host[300];
-  d->error = opamp__addr_unreachable(&d->current, d->url.port);
-  if (d->error != 0) return false;
-  ws_link *l = link_new(c);
-  if (l == NULL) return false;
-  opamp__addr_text(&d->current, address);
+  char host[300];
   if (!opamp__url_authority(&d->url, host, sizeof host)) host[0] = '\0';
   struct lws_client_connect_info info = {
       .context = c->w->context,
@@ -137,6 +136,42 @@ static bool try_address(ws_conn *c) {
   return false;
 }
 
+static bool try_address(ws_conn *c) {
+  ws_dial *d = c->dial;
+  char address[OPAMP__ADDR_TEXT];
+  d->error = opamp__addr_unreachable(&d->current, d->url.port);
+  if (d->error != 0) return false;
+  ws_link *l = link_new(c);
+  if (l == NULL) return false;
+  opamp__addr_text(&d->current, address);
+  return connect_link(c, l, address);
+}
+
+void opamp__ws_dial_relayed(ws_conn *c) {
+  ws_dial *d = c->dial;
+  ws_relay *r = d->relay;
+  char address[OPAMP__RELAY_ADDRESS];
+  ws_link *l = link_new(c);
+  bool ok = false;
+  if (l != NULL) {
+    opamp__ws_relay_join(r, l);
+    d->relay = NULL;
+    if (opamp__ws_relay_listen(r, address)) {
+      ok = connect_link(c, l, address);
+    } else {
+      d->error = errno;
+      opamp__ws_part(l);
+      opamp__ws_link_free(l);
+    }
+  }
+  if (ok)
+    opamp__ws_kick(c->w);
+  else
+    opamp__ws_end(
+        c, opamp__ending_new(OPAMP_ERR_TRANSPORT, "relay to the proxy: %s",
+                             strerror(d->error)));
+}
+
 void opamp__ws_dial_next(ws_conn *c) {
   ws_dial *d = c->dial;
   bool tried = false;
@@ -166,24 +201,25 @@ static void resolved(void *ctx, const opamp__addrs *found, const char *error) {
   opamp__ws_dial_next(c);
 }
 
-bool opamp__ws_dial_start(ws_conn *c) {
+opamp_status opamp__ws_dial_start(ws_conn *c, const opamp__endpoint *ep) {
   ws_dial *d = c->dial;
+  if (ep->proxy != NULL) return opamp__ws_relay_new(&d->relay, c, ep);
   opamp__resolver *r = c->base.t->resolver;
   if (opamp__addr_numeric(d->url.host, &d->addrs) ||
       (!c->numeric_hosts && opamp__resolver_fresh(r, d->url.host, &d->addrs))) {
     c->dial_next = true;
     opamp__soon(c->base.t, &c->task);
-    return true;
+    return OPAMP_OK;
   }
   if (c->numeric_hosts) {
     opamp__ws_end(c,
                   opamp__ending_new(OPAMP_ERR_RESOLVE,
                                     "%s is a name, and names are not resolved",
                                     d->url.host));
-    return true;
+    return OPAMP_OK;
   }
   d->lookup = opamp__resolve(r, d->url.host, resolved, c);
-  return d->lookup != NULL;
+  return d->lookup != NULL ? OPAMP_OK : opamp__nomem();
 }
 
 /* --- callbacks ------------------------------------------------------------ */
@@ -193,7 +229,8 @@ void opamp__ws_tcp_connected(ws_link *l) {
   if (l->conn == NULL || l->conn->dial == NULL) return;
   ws_dial *d = l->conn->dial;
   if (d->timer != NULL) opamp__timer_set(d->timer, -1);
-  opamp__resolver_worked(l->w->t->resolver, d->url.host, &d->current);
+  if (l->relay == NULL)
+    opamp__resolver_worked(l->w->t->resolver, d->url.host, &d->current);
 }
 
 static bool append_header(struct lws *wsi, const char *name, const char *value,
@@ -277,7 +314,7 @@ static opamp__ending *explain(ws_link *l, struct lws *wsi, const char *why) {
   if (lws_http_client_http_response(wsi) == 101)
     return opamp__ending_new(OPAMP_ERR_TRANSPORT,
                              "bad answer to the upgrade: %s", why);
-  int err = opamp__ws_socket_error(wsi);
+  int err = opamp__ws_link_error(l, wsi);
   return opamp__ending_new(OPAMP_ERR_TRANSPORT, "no answer to the upgrade: %s",
                            err != 0 ? strerror(err) : why);
 }
@@ -298,7 +335,7 @@ void opamp__ws_attempt_failed(ws_link *l, struct lws *wsi, const char *text,
     opamp__ws_end(c, NULL);
     return;
   }
-  int err = opamp__ws_socket_error(wsi);
+  int err = opamp__ws_link_error(l, wsi);
   c->dial->error = err != 0 ? err : ECONNREFUSED;
   opamp__ws_part(l);
   c->dial_next = true;

@@ -10,6 +10,7 @@
  * the connections (ws_lws.c) need of them. */
 
 typedef struct ws_link ws_link;
+typedef struct ws_relay ws_relay;
 
 /* libwebsockets takes TLS set-up, host name check and extensions from the
  * vhost: one for each (TLS configuration, host, compression). */
@@ -28,6 +29,7 @@ struct opamp__ws {
   struct lws_context *context; /* NULL again when libwebsockets let it go */
   ws_vhost *vhosts;
   ws_link *links;
+  ws_relay *relays;
   unsigned link_count;
   opamp__task task; /* destroys vhosts without users, and the context */
   unsigned rounds;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "transport/ws_conn.h"
+#include "transport/ws_relay.h"
 
 enum {
   LINGER_MS = 1000, /* for our Close to arrive when we end for a reason */
@@ -67,9 +68,10 @@ static void close_and_linger(ws_link *l, int code) {
   lws_callback_on_writable(l->wsi);
 }
 
-int opamp__ws_socket_error(struct lws *wsi) {
+int opamp__ws_link_error(ws_link *l, struct lws *wsi) {
   int err = 0;
   socklen_t n = sizeof err;
+  if (l->lost != 0) return l->lost;
   int fd = lws_get_socket_fd(wsi);
   if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0) return 0;
   return err;
@@ -348,7 +350,7 @@ static void link_closed(ws_link *l) {
   ws_conn *c = opamp__ws_part(l);
   if (c == NULL) return;
   opamp__ending *e = NULL;
-  int err = opamp__ws_socket_error(l->wsi);
+  int err = opamp__ws_link_error(l, l->wsi);
   if (c->ending != NULL) {
     e = NULL;
   } else if (l->close_sent) {
@@ -469,6 +471,8 @@ static void ws_close(opamp__conn *conn, int code) {
   if (c->dial != NULL) {
     opamp__lookup_cancel(c->dial->lookup);
     c->dial->lookup = NULL;
+    opamp__ws_relay_free(c->dial->relay);
+    c->dial->relay = NULL;
   }
   opamp__ws_end(c, opamp__ending_new(OPAMP_ERR_CLOSED, "closed"));
 }
@@ -516,11 +520,13 @@ opamp_status opamp__ws_open(opamp__conn **out, opamp__transport *t,
   c->max_receive = ep->max_receive;
   c->compress = ep->compress;
   c->numeric_hosts = ep->numeric_hosts;
-  c->tls = ep->tls == NULL ? NULL : opamp__tls_ref(ep->tls);
+  /* For a plain server it may be the proxy's. */
+  c->tls = ep->url->tls ? opamp__tls_ref(ep->tls) : NULL;
   c->dial = dial_new(ep);
-  if (c->dial == NULL || !opamp__ws_dial_start(c)) {
+  st = c->dial == NULL ? opamp__nomem() : opamp__ws_dial_start(c, ep);
+  if (st != OPAMP_OK) {
     opamp__ws_free(c);
-    return opamp__nomem();
+    return st;
   }
   *out = &c->base;
   return OPAMP_OK;

@@ -23,6 +23,10 @@ opamp_status opamp__ws_open(opamp__conn **out, opamp__transport *t,
   return opamp__ws_supported();
 }
 
+void opamp__ws_close_relays(opamp__transport *t) {
+  (void)t;
+}
+
 bool opamp__ws_shutdown(opamp__transport *t) {
   (void)t;
   return true;

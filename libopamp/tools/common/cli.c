@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNAVAILABLE "not available in this version"
-
 /* --- setters -------------------------------------------------------------- */
 
 static void *member(const cli_option *o, void *target) {
@@ -75,13 +73,6 @@ bool cli_set_choice(const cli_option *o, void *target, const char *value,
     choice += n + 1;
   }
   snprintf(why, room, "'%s' is none of %s", value, o->argument);
-  return false;
-}
-
-bool cli_set_unavailable(const cli_option *o, void *target, const char *value,
-                         char *why, size_t room) {
-  (void)o, (void)target, (void)value;
-  snprintf(why, room, UNAVAILABLE);
   return false;
 }
 

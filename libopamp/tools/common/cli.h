@@ -83,9 +83,6 @@ bool cli_add_text(const cli_option *o, void *target, const char *value,
 /* int: the place, from 0, of the value in the argument "a|b|c". */
 bool cli_set_choice(const cli_option *o, void *target, const char *value,
                     char *why, size_t room);
-/* Refuses the option: it is listed, but not available in this version. */
-bool cli_set_unavailable(const cli_option *o, void *target, const char *value,
-                         char *why, size_t room);
 
 /* --- parts, for tests and setters ----------------------------------------- */
 

@@ -38,8 +38,6 @@ static char *remark(const cli_tool *tool, const cli_option *o) {
   if (f == NULL) return NULL;
   fputs(o->help, f);
   if (def != NULL) fprintf(f, " Default: %s.", def);
-  if (o->set == cli_set_unavailable)
-    fputs(" (Not available in this version.)", f);
   if (fclose(f) == 0) return text;
   free(text);
   return NULL;

@@ -76,10 +76,12 @@ bool header_split(const char *line, size_t *name_len, const char **value,
   return true;
 }
 
+typedef opamp_status (*header_adder)(opamp_options *o, const char *name,
+                                     const char *value);
+
 /* The value may be a secret and is not repeated. */
-static bool add_header(const cli_option *o, void *target, const char *value,
-                       char *why, size_t room) {
-  connection_options *c = target;
+static bool give_header(opamp_options *library, header_adder add,
+                        const char *value, char *why, size_t room) {
   size_t name_len, len;
   const char *v;
   if (!header_split(value, &name_len, &v, &len)) {
@@ -87,13 +89,28 @@ static bool add_header(const cli_option *o, void *target, const char *value,
     return false;
   }
   char *name = strndup(value, name_len), *text = strndup(v, len);
-  bool ok = name != NULL && text != NULL &&
-            opamp_options_add_header(c->library, name, text) == OPAMP_OK;
+  bool ok =
+      name != NULL && text != NULL && add(library, name, text) == OPAMP_OK;
   if (!ok)
     snprintf(why, room, "%.*s: %s", (int)name_len, value, opamp_errmsg());
   free(name);
   free(text);
-  return ok && cli_add_text(o, target, value, why, room);
+  return ok;
+}
+
+static bool add_header(const cli_option *o, void *target, const char *value,
+                       char *why, size_t room) {
+  connection_options *c = target;
+  return give_header(c->library, opamp_options_add_header, value, why, room) &&
+         cli_add_text(o, target, value, why, room);
+}
+
+static bool add_proxy_header(const cli_option *o, void *target,
+                             const char *value, char *why, size_t room) {
+  connection_options *c = target;
+  (void)o;
+  return give_header(c->library, opamp_options_add_proxy_header, value, why,
+                     room);
 }
 
 /* --- the tables ----------------------------------------------------------- */
@@ -101,8 +118,6 @@ static bool add_header(const cli_option *o, void *target, const char *value,
 #define AT(member) offsetof(connection_options, member)
 #define TEXT(name, arg, group, help, fallback, key) \
   { name, arg, group, help, fallback, connection_set_text, 0, key }
-#define LATER(name, arg, help) \
-  { name, arg, NULL, help, NULL, cli_set_unavailable, 0, 0 }
 
 const cli_option connection_url[] = {{"", "URL", NULL, "", NULL, set_url, 0, 0},
                                      CLI_END};
@@ -114,9 +129,17 @@ const cli_option connection_rows[] = {
     {"compression", "none|auto", NULL,
      "auto: permessage-deflate over WebSocket, gzip over HTTP.", "none",
      cli_set_choice, AT(compression), 0},
-    LATER("proxy", "URL", "Connect through this proxy."),
-    LATER("proxy-header", "'NAME: VALUE'", "A header for the proxy."),
-    LATER("proxy-from-env", NULL, "Take the proxy from the environment."),
+    {"proxy", "URL", NULL,
+     "Connect through this proxy: "
+     "[http|https|socks5|socks5h://][USER:PASSWORD@]"
+     "HOST[:PORT].",
+     NULL, connection_set_text, 0, OPAMP_TEXT_PROXY},
+    {"proxy-header", "'NAME: VALUE'", NULL,
+     "A header for the proxy. Repeatable.", NULL, add_proxy_header, 0, 0},
+    {"proxy-from-env", NULL, NULL,
+     "Without --proxy: the one that https_proxy, http_proxy, all_proxy and "
+     "no_proxy name.",
+     NULL, connection_set_switch, 0, OPAMP_OPT_PROXY_FROM_ENV},
     CLI_END};
 
 const cli_option connection_tls_rows[] = {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What servers and people write about addresses: a line with a URL, then a
- * Location. */
+/* What servers and people write about addresses: a line with a URL, or that
+ * of a proxy, then a Location. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/proxy.h"
 #include "base/str.h"
 #include "base/url.h"
 #include "fuzz.h"
@@ -41,12 +42,31 @@ static void try_url(opamp_str text, opamp_str location) {
   opamp__url_free(&u);
 }
 
+static void try_proxy(opamp_str text) {
+  opamp__proxy p, again;
+  if (opamp__proxy_parse(&p, text) != OPAMP_OK) {
+    FUZZ_CHECK(p.address == NULL && p.user == NULL && p.password == NULL);
+    return;
+  }
+  FUZZ_CHECK(p.host[0] != '\0' && p.port != 0);
+  FUZZ_CHECK((p.user == NULL) == (p.password == NULL));
+  FUZZ_CHECK(strchr(p.address, '@') == NULL);
+  FUZZ_CHECK(opamp__proxy_parse(&again, opamp__str(p.address)) == OPAMP_OK);
+  FUZZ_CHECK(strcmp(again.host, p.host) == 0 && again.port == p.port);
+  opamp__proxy_free(&again);
+  FUZZ_CHECK(opamp__proxy_copy(&again, &p) == OPAMP_OK);
+  FUZZ_CHECK(opamp__proxy_eq(&again, &p));
+  opamp__proxy_free(&again);
+  opamp__proxy_free(&p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   fuzz_in in = {bytes, bytes + n};
   opamp_bytes text = fuzz_line(&in), location = fuzz_rest(&in);
   uint8_t *exact_text = fuzz_exact(text), *exact = fuzz_exact(location);
   try_url((opamp_str){(const char *)exact_text, text.len},
           (opamp_str){(const char *)exact, location.len});
+  try_proxy((opamp_str){(const char *)exact_text, text.len});
   free(exact);
   free(exact_text);
   return 0;

@@ -46,6 +46,7 @@ static const struct seed {
     SEED("url", "http://h:80/a/b/../c/./d\n../e?q#f"),
     SEED("url", "https://user:pass@h/%41\n//other:1/x"),
     SEED("url", "HTTP://HOST\n?only=query"),
+    SEED("url", "socks5h://u%40x:p@w@Proxy:1080/\n"),
     SEED("headers", "\0 30\t"),
     SEED("headers", "\0-1"),
     SEED("headers", "\0Wed, 21 Oct 2037 07:28:00 GMT"),

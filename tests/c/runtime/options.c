@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "harness.h"
 #include "opamp/opamp.h"
 #include "runtime/runtime.h"
+#include "runtime/snapshot.h"
 
 static opamp_options *options(void) {
   opamp_options *o;
@@ -54,6 +57,54 @@ TEST(texts_are_checked) {
            OPAMP_OK);
   CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_TLS_MIN_VERSION, NULL),
            OPAMP_OK);
+  opamp_options_free(o);
+}
+
+/* Covers: SEC-2, SET-9 */
+TEST(proxies_are_checked_and_never_shown) {
+  opamp_options *o = options();
+  const opamp__proxy *p;
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_PROXY, "u:hunter2@p:0"),
+           OPAMP_ERR_INVALID);
+  CHECK(strstr(opamp_errmsg(), "hunter2") == NULL);
+  CHECK_EQ(opamp_options_add_proxy_header(o, "X", "hunter2\n"),
+           OPAMP_ERR_INVALID);
+  CHECK(strstr(opamp_errmsg(), "hunter2") == NULL);
+  CHECK_EQ(opamp_options_add_proxy_header(o, "X", "v"), OPAMP_OK);
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_PROXY, "u:hunter2@p"),
+           OPAMP_OK);
+  p = &o->snap->proxy;
+  CHECK_STR(p->address, "p:80");
+  CHECK_STR(p->headers.list[0].name, "X");
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_PROXY, NULL), OPAMP_OK);
+  CHECK(p->address == NULL && p->password == NULL);
+  CHECK_EQ(p->headers.len, 1);
+  opamp_options_free(o);
+}
+
+/* The environment is asked when that is wanted and no proxy is set; its proxy
+ * gets the same headers.
+ * Covers: SET-9 */
+TEST(a_proxy_of_the_environment) {
+  opamp_options *o = options();
+  opamp__proxy room;
+  const opamp__proxy *p;
+  CHECK_EQ(setenv("http_proxy", "http://u:w@q:3", 1), 0);
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_URL, "ws://a"), OPAMP_OK);
+  CHECK_EQ(opamp_options_add_proxy_header(o, "X", "v"), OPAMP_OK);
+  CHECK_EQ(opamp__snapshot_proxy(o->snap, &o->snap->url, &room, &p), OPAMP_OK);
+  CHECK(p == NULL);
+  CHECK_EQ(opamp_options_set_number(o, OPAMP_OPT_PROXY_FROM_ENV, 1), OPAMP_OK);
+  CHECK_EQ(opamp__snapshot_proxy(o->snap, &o->snap->url, &room, &p), OPAMP_OK);
+  CHECK(p == &room);
+  CHECK_STR(p->address, "q:3");
+  CHECK_STR(p->headers.list[0].value, "v");
+  opamp__proxy_free(&room);
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_PROXY, "socks5://s"), OPAMP_OK);
+  CHECK_EQ(opamp__snapshot_proxy(o->snap, &o->snap->url, &room, &p), OPAMP_OK);
+  CHECK_STR(p->address, "s:1080");
+  CHECK(room.address == NULL);
+  CHECK_EQ(unsetenv("http_proxy"), 0);
   opamp_options_free(o);
 }
 

@@ -540,7 +540,7 @@ class Usage(unittest.TestCase):
                  "AcceptsPackages"),
                 (2, ["ws://x", "--capabilities=+Nope"], "'Nope'"),
                 (2, ["ws://x", "--instance-uid=1"], "UUID"),
-                (2, ["ws://x", "--proxy=http://p"], "not available in this"),
+                (2, ["ws://x", "--proxy=ftp://u:p@q"], "--proxy: proxy: unknown"),
                 (2, ["ws://x", "--request-certificate"], "no store"),
                 (3, ["ws://x", "--state-dir=/no/such/dir"], "/no/such/dir"),
                 (2, ["ws://x", "--config-dir="], "--config-dir"),

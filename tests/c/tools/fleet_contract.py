@@ -276,7 +276,7 @@ class Alone(unittest.TestCase):
                 (["-n1", "--heartbeat=1", url], "--heartbeat: 1 is not from"),
                 (["-n1", "--nope", url], "--nope: no such option"),
                 (["-n1", "--cert=x", url], "--cert and --key need each"),
-                (["-n1", "--proxy=x", url], "not available"),
+                (["-n1", "--proxy=x:0", url], "--proxy: proxy: the port is"),
                 (["-n1", "ftp://x"], "URL")):
             code, out, said = run(*arguments)
             self.assertEqual((code, out), (2, ""), arguments)

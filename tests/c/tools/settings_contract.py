@@ -144,6 +144,11 @@ class Settings(agent_driver.Case):
             ("pem", {"tls": {"ca_pem_contents": "rubbish"}}, "no certificate"),
             ("version", {"tls": {"min_version": "9"}}, "TLS version"),
             ("cipher", {"tls": {"cipher_suites": ["TLS_NONE"]}}, "TLS_NONE"),
+            ("proxy", {"proxy": {"url": f"gopher://u:{SECRET}@x"}}, "proxy"),
+            ("proxy header", {"proxy": {
+                "url": "http://x", "connect_headers": {"headers": [
+                    {"key": "A B", "value": SECRET}]}}},
+             "proxy.connect_headers"),
             ("insecure", {"tls": {"insecure_skip_verify": True}}, "weaker"),
             ("certificate", {"certificate": {"cert": "eA==",
                                              "private_key": "eA=="}}, "store"))
