@@ -193,7 +193,7 @@ static bool application(life *l, int what) {
 /* --- the transport -------------------------------------------------------- */
 
 static bool connected(const player *p) {
-  if (!p->url.websocket) return p->invariants.in_flight;
+  if (!p->duplex) return p->invariants.in_flight;
   return p->invariants.link == LINK_OPEN || p->invariants.link == LINK_CLOSING;
 }
 
@@ -207,7 +207,7 @@ static void feed_frame(life *l) {
 
 static void feed_closed(life *l) {
   opamp__in_closed closed = {0};
-  bool ws = l->p.url.websocket;
+  bool ws = l->p.duplex;
   uint64_t after;
   opamp__input in = {.kind = OPAMP__IN_CLOSED, .closed = &closed};
   closed.why = core_closed[fuzz_byte(&l->in) % CORE_LEN(core_closed)];
@@ -228,7 +228,7 @@ static void transport(life *l, int what) {
   const invariants *v = &p->invariants;
   switch (what) {
     case CORE_OPENED:
-      if (p->url.websocket ? v->link == LINK_DIALLED : v->in_flight)
+      if (p->duplex ? v->link == LINK_DIALLED : v->in_flight)
         feed_plain(l, OPAMP__IN_OPENED);
       break;
     case CORE_ALIVE:
