@@ -171,10 +171,10 @@ class Proxied(Case):
                        error="OPAMP_ERR_TLS"),
             f"^proxy localhost:{port}: certificate verify failed: "
             "unable to get local issuer certificate")
-        self.assertIn(
-            "alert" if self.tls else "TLS",
-            self.fails(f"https://127.0.0.1:{WORLD.squid.port}",
-                       error="OPAMP_ERR_TLS") + " TLS alert")
+        port = WORLD.squid.port  # without TLS
+        self.assertTrue(self.fails(
+            f"https://127.0.0.1:{port}", error="OPAMP_ERR_TLS").startswith(
+                f"proxy 127.0.0.1:{port}: "))
 
     # Covers: SET-9
     def test_socks(self):
@@ -196,9 +196,7 @@ class Proxied(Case):
     # Covers: SET-9
     def test_who_finds_names(self):
         def answer(s, head):
-            end = head.index(b"\0", 5) if head[3] == 1 else 5 + head[4]
             port = int.from_bytes(head[-2:], "big")
-            del end
             far = socket.create_connection(("127.0.0.1", port), LIMIT)
             s.sendall(b"\5\0\0\1\x7f\0\0\1\0\0")
             return far
@@ -245,9 +243,11 @@ class Proxied(Case):
                     "--connect-timeout=200", "--request-timeout=200",
                     error="OPAMP_ERR_TIMEOUT"))
 
+    garbage = (b"\0" * 100, b"SSH-2.0-x\r\n", b"HTTP/1.1 x\r\n\r\n",
+               b"HTTP/1.1 20", b"HTTP/1.1 200 fine\r\nX: ", b"")
+
     def test_garbage(self):
-        for answer in (b"\0" * 100, b"SSH-2.0-x\r\n", b"HTTP/1.1 x\r\n\r\n",
-                       b"HTTP/1.1 20", b"HTTP/1.1 200 fine\r\nX: ", b""):
+        for answer in self.garbage:
             with Scripted(hang_up_with(answer)) as proxy:
                 self.assertIn(f"proxy 127.0.0.1:{proxy.port}: ", self.fails(
                     f"http://127.0.0.1:{proxy.port}"), answer)
@@ -409,6 +409,8 @@ class Http(Proxied):
     """Requests go to an HTTP proxy whole, without a tunnel."""
     scheme = "http"
     refused = "the request"
+    # What curl takes for a status may come from the server.
+    garbage = (b"\0" * 100, b"SSH-2.0-x\r\n", b"")
 
     def test_squid_refuses(self):
         """A status that is no 407 may be the server's."""

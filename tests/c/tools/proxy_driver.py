@@ -203,7 +203,8 @@ class Scripted:
         s.recv(2 + s.recv(2, socket.MSG_PEEK)[1], socket.MSG_WAITALL)
         s.sendall(b"\5\0")
         head = s.recv(4, socket.MSG_WAITALL)
-        size = 4 if head[3] == 1 else s.recv(1, socket.MSG_PEEK)[0] + 1
+        size = {1: 4, 4: 16}.get(head[3]) or s.recv(
+            1, socket.MSG_PEEK)[0] + 1
         return head + s.recv(size + 2, socket.MSG_WAITALL)
 
     def serve(self, s):
