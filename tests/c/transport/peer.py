@@ -506,7 +506,21 @@ def ws_many(peer):
 
 def relay(peer):
     """Hands everything on to the port `to`, and what comes from there back."""
-    there = socket.create_connection(("127.0.0.1", int(OPTIONS["to"])))
+    hand_on(peer, ("127.0.0.1", int(OPTIONS["to"])))
+
+
+def proxy(peer):
+    """Does what CONNECT asks for, and counts connections."""
+    target = peer.until(b"\r\n\r\n").split()[1].decode()
+    host, port = target.rsplit(":", 1)
+    peer.send(b"HTTP/1.1 200 fine\r\n\r\n")
+    if not OPTIONS.get("quiet"):
+        say("connect", target)
+    hand_on(peer, (host, int(port)))
+
+
+def hand_on(peer, address):
+    there = socket.create_connection(address)
     there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with there:
         while True:
@@ -518,7 +532,7 @@ def relay(peer):
                 peer.send(part)
             if peer.sock in ready:
                 peer.more()
-                while peer.sock.pending():
+                while getattr(peer.sock, "pending", int)():
                     peer.more()
                 there.sendall(peer.data)
                 peer.data = b""
