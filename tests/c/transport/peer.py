@@ -513,9 +513,9 @@ def proxy(peer):
     """Does what CONNECT asks for, and counts connections."""
     target = peer.until(b"\r\n\r\n").split()[1].decode()
     host, port = target.rsplit(":", 1)
-    peer.send(b"HTTP/1.1 200 fine\r\n\r\n")
     if not OPTIONS.get("quiet"):
         say("connect", target)
+    peer.send(b"HTTP/1.1 200 fine\r\n\r\n")
     hand_on(peer, (host, int(port)))
 
 
