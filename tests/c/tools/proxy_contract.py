@@ -366,7 +366,7 @@ class ProxiedTls(Proxied):
 
 
 class OverWebSocket:
-    # Covers: WS-5, SET-9
+    # Covers: SET-9
     def test_close_code(self):
         for proxy in (WORLD.tinyproxy.url("http"),
                       f"https://127.0.0.1:{WORLD.squid.tls_port}"):

@@ -506,23 +506,21 @@ def ws_many(peer):
 
 def relay(peer):
     """Hands everything on to the port `to`, and what comes from there back."""
-    hand_on(peer, ("127.0.0.1", int(OPTIONS["to"])))
+    hand_on(peer, ("127.0.0.1", OPTIONS["to"]))
 
 
 def proxy(peer):
-    """Does what CONNECT asks for, and counts connections."""
+    """Does what CONNECT asks for."""
     target = peer.until(b"\r\n\r\n").split()[1].decode()
-    host, port = target.rsplit(":", 1)
     if not OPTIONS.get("quiet"):
         say("connect", target)
     peer.send(b"HTTP/1.1 200 fine\r\n\r\n")
-    hand_on(peer, (host, int(port)))
+    hand_on(peer, target.rsplit(":", 1))
 
 
-def hand_on(peer, address):
-    there = socket.create_connection(address)
-    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with there:
+def hand_on(peer, to):
+    with socket.create_connection((to[0], int(to[1]))) as there:
+        there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while True:
             ready, _, _ = select.select([peer.sock, there], [], [])
             if there in ready:
