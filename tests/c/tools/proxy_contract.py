@@ -136,6 +136,14 @@ class Proxied(Case):
             self.fails(WORLD.tinyproxy_in.url("http")),
             f"proxy 127.0.0.1:{WORLD.tinyproxy_in.port}: refused "
             f"{self.refused} with 407 (user and password are wrong or missing)")
+        self.wrong_password(WORLD.tinyproxy_in)
+
+    def wrong_password(self, tinyproxy):
+        """For which tinyproxy has another status."""
+        self.assertEqual(
+            self.fails(tinyproxy.url("http", WRONG)),
+            f"proxy 127.0.0.1:{tinyproxy.port}: refused CONNECT with 401 (user "
+            "and password are wrong or missing)")
 
     # Covers: SET-9
     def test_squid(self):
@@ -412,15 +420,22 @@ class Http(Proxied):
     # What curl takes for a status may come from the server.
     garbage = (b"\0" * 100, b"SSH-2.0-x\r\n", b"")
 
-    def test_squid_refuses(self):
+    def answered(self, proxy, status):
         """A status that is no 407 may be the server's."""
         with self.peer() as peer, self.agent(
-                peer, *ONCE, "--proxy",
-                WORLD.squid.url("http", port=WORLD.squid.refusing_port)
-                ) as agent:
+                peer, *ONCE, "--proxy", proxy) as agent:
             failed = agent.wait("connect_failed")
         self.assertEqual((failed["error"], failed["http_status"]),
-                         ("OPAMP_ERR_HTTP", 403))
+                         ("OPAMP_ERR_HTTP", status))
+
+    def test_squid_refuses(self):
+        self.answered(WORLD.squid.url("http", port=WORLD.squid.refusing_port),
+                      403)
+
+    # It does not read the request to its end, and resets the connection: the
+    # head of its answer counts all the same.
+    def wrong_password(self, tinyproxy):
+        self.answered(tinyproxy.url("http", WRONG), 401)
 
     def test_headers_for_the_proxy(self):
         def answer(s, head):
