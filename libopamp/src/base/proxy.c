@@ -84,7 +84,7 @@ static opamp_status decode(char **out, opamp_str s) {
   *out = d;
   if (d == NULL) return opamp__nomem();
   for (size_t i = 0; i < s.len; i++) {
-    int c = s.ptr[i];
+    int c = (unsigned char)s.ptr[i];
     if (c == '%') {
       c = decoded_byte(behind(s, i));
       i += 2;

@@ -22,7 +22,7 @@ static const char *name_at(const opamp__pin *p, int i, uint16_t *port) {
 }
 
 const char *opamp__pin_name(const opamp__pin *p) {
-  uint16_t port;
+  uint16_t port = 0;
   const char *name = name_at(p, THE_PROXY, &port);
   return name != NULL ? name : name_at(p, THE_SERVER, &port);
 }
@@ -35,7 +35,7 @@ static opamp__ending *ending(const opamp__pin *p, int at, const char *text) {
 }
 
 opamp__ending *opamp__pin_forbidden(const opamp__pin *p) {
-  uint16_t port;
+  uint16_t port = 0;
   char text[300];
   int at = name_at(p, THE_PROXY, &port) != NULL ? THE_PROXY : THE_SERVER;
   snprintf(text, sizeof text, "%s is a name, and names are not resolved",
@@ -66,7 +66,7 @@ static bool add(opamp__pin *p, const char *host, uint16_t port,
 
 static void resolved(void *ctx, const opamp__addrs *found, const char *error) {
   opamp__pin *p = (opamp__pin *)ctx;
-  uint16_t port;
+  uint16_t port = 0;
   const char *name = name_at(p, p->next, &port);
   p->lookup = NULL;
   if (found == NULL) {
@@ -83,7 +83,7 @@ opamp__pinned opamp__pin_all(opamp__pin *p) {
   opamp__resolver *r = p->t->resolver;
   for (; p->next < NAMES; p->next++) {
     opamp__addrs fresh;
-    uint16_t port;
+    uint16_t port = 0;
     const char *name = name_at(p, p->next, &port);
     if (name == NULL) continue;
     if (!opamp__resolver_fresh(r, name, &fresh)) {
@@ -106,7 +106,7 @@ void opamp__pin_reset(opamp__pin *p) {
 
 void opamp__pin_worked(const opamp__pin *p, CURL *easy) {
   char *ip = NULL;
-  uint16_t port;
+  uint16_t port = 0;
   opamp__addrs a;
   int dialled = p->proxy != NULL ? THE_PROXY : THE_SERVER;
   const char *name = name_at(p, dialled, &port);

@@ -113,16 +113,16 @@ static ssize_t by_curl(CURLcode code, size_t n) {
 
 static ssize_t take(ws_relay *r, const side *s, void *p, size_t n) {
   size_t got = 0;
-  if (s == &r->far && r->x != NULL)
-    return by_curl(curl_easy_recv(r->x->easy, p, n, &got), got);
-  return recv(s->fd, p, n, 0);
+  if (s != &r->far || r->x == NULL) return recv(s->fd, p, n, 0);
+  CURLcode code = curl_easy_recv(r->x->easy, p, n, &got);
+  return by_curl(code, got);
 }
 
 static ssize_t give(ws_relay *r, const side *s, const void *p, size_t n) {
   size_t done = 0;
-  if (s == &r->far && r->x != NULL)
-    return by_curl(curl_easy_send(r->x->easy, p, n, &done), done);
-  return send(s->fd, p, n, MSG_NOSIGNAL);
+  if (s != &r->far || r->x == NULL) return send(s->fd, p, n, MSG_NOSIGNAL);
+  CURLcode code = curl_easy_send(r->x->easy, p, n, &done);
+  return by_curl(code, done);
 }
 
 static bool failed(ws_relay *r) {

@@ -36,8 +36,10 @@ typedef struct place {
   drive_mode mode;
   moment when;
   bool tls, websocket;
+  const char *through; /* scheme of a proxy, NULL: none */
   stub *s;
   server relay; /* TLS on this side, the stub on the other */
+  server proxy;
   opamp_options *o;
   opamp_loop *l;
   opamp_client *c;
@@ -142,9 +144,19 @@ static void check_goes_on(place *p) {
   CHECK_EQ(stub_connections(p->s), 1);
 }
 
+static void set_proxy(place *p, opamp_options *o) {
+  char url[64];
+  snprintf(url, sizeof url, "%s://127.0.0.1:%d", p->through, p->proxy.port);
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_PROXY, url), OPAMP_OK);
+  CHECK_EQ(
+      opamp_options_set_text(o, OPAMP_TEXT_TLS_CA_FILE, cert_path("ca.pem")),
+      OPAMP_OK);
+}
+
 static opamp_options *options_of(place *p) {
   opamp_options *o = rt_options(p->s, p->websocket);
   char url[64];
+  if (p->through != NULL) set_proxy(p, o);
   if (!p->tls) return o;
   snprintf(url, sizeof url, "%s://127.0.0.1:%d/v1/opamp",
            p->websocket ? "wss" : "https", p->relay.port);
@@ -162,6 +174,16 @@ static void start_relay(place *p) {
   server_start(&p->relay, "relay", to, cert_option("cert", "server.pem"),
                cert_option("key", "server.key"),
                p->when == HANDSHAKE ? "gate=1" : NULL, NULL);
+}
+
+static void start_proxy(place *p) {
+  bool tls = strcmp(p->through, "https") == 0;
+  if (tls)
+    server_start(&p->proxy, "proxy", "quiet=1",
+                 cert_option("cert", "server.pem"),
+                 cert_option("key", "server.key"), NULL);
+  else
+    server_start(&p->proxy, "proxy", "quiet=1", NULL);
 }
 
 static void make_loop(place *p) {
@@ -189,6 +211,7 @@ static void arrive(place *p) {
   warm_up();
   p->s = stub_new();
   if (p->tls) start_relay(p);
+  if (p->through != NULL) start_proxy(p);
   p->epoll = epoll_create1(EPOLL_CLOEXEC);
   p->descriptors = rt_descriptors() + (p->when == HANDSHAKE ? 0 : 1);
   make_loop(p);
@@ -217,6 +240,7 @@ static void leave(place *p) {
   opamp_client_free(p->c);
   opamp_loop_free(p->l);
   opamp_options_free(p->o);
+  if (p->through != NULL) server_stop(&p->proxy);
   if (p->tls) server_stop(&p->relay);
   stub_free(p->s);
   close(p->epoll);
@@ -286,9 +310,11 @@ static bool possible(const place *p) {
   return p->when != HANDSHAKE || p->tls;
 }
 
-static void forks(drive_mode mode, const char *scheme, moment when, int n) {
+static void forks_through(const char *proxy, drive_mode mode,
+                          const char *scheme, moment when, int n) {
   place p = {.mode = mode,
              .when = when,
+             .through = proxy,
              .tls = strcmp(scheme, "wss") == 0 || strcmp(scheme, "https") == 0,
              .websocket = scheme[0] == 'w'};
   if (!possible(&p)) return;
@@ -302,6 +328,10 @@ static void forks(drive_mode mode, const char *scheme, moment when, int n) {
   let_go_on(&p);
   check_goes_on(&p);
   leave(&p);
+}
+
+static void forks(drive_mode mode, const char *scheme, moment when, int n) {
+  forks_through(NULL, mode, scheme, when, n);
 }
 
 static void all_moments(drive_mode mode) {
@@ -328,6 +358,19 @@ TEST(child_of_a_loop_in_a_foreign_one) {
 /* Covers: PROC-2 */
 TEST(child_of_a_loop_with_a_thread) {
   all_moments(THREAD);
+}
+
+/* Requests for a plain server are not for a proxy that knows CONNECT only.
+ * Covers: PROC-2, SET-9 */
+TEST(child_of_a_proxied_connection) {
+  static const char *const proxies[] = {"http", "https"};
+  static const char *const all[] = {"ws", "wss", "https"};
+  for (int proxy = 0; proxy < 2; proxy++)
+    for (int scheme = 0; scheme < 3; scheme++)
+      for (int when = IDLE; when < MOMENTS; when++) {
+        forks_through(proxies[proxy], POLLED, all[scheme], (moment)when, 3);
+        forks_through(proxies[proxy], THREAD, all[scheme], (moment)when, 3);
+      }
 }
 
 /* Covers: PROC-2 */

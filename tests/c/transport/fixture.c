@@ -230,6 +230,9 @@ static const opamp__sink sink = {on_opened, on_frame, on_alive, on_written,
 opamp_status client_try_open(client *c, world *w, const target *t) {
   char text[256];
   opamp__url url;
+  opamp__proxy proxy = {0};
+  if (t->proxy != NULL)
+    CHECK_EQ(opamp__proxy_parse(&proxy, opamp__str(t->proxy)), OPAMP_OK);
   snprintf(text, sizeof text,
            strchr(t->host, ':') != NULL ? "%s://[%s]:%d%s" : "%s://%s:%d%s",
            t->scheme, t->host, t->port, t->path == NULL ? "/" : t->path);
@@ -239,12 +242,14 @@ opamp_status client_try_open(client *c, world *w, const target *t) {
       .headers = t->headers,
       .instance_uid = "01890a5d-ac96-774b-bcce-b302099a8057",
       .tls = t->tls,
+      .proxy = t->proxy != NULL ? &proxy : NULL,
       .max_receive = t->max_receive == 0 ? 1 << 20 : t->max_receive,
       .compress = t->compress,
       .numeric_hosts = t->numeric_hosts};
   opamp__mem_fail_after(t->fail_nth);
   opamp_status st = opamp__conn_open(&c->conn, w->transport, &ep, &sink, c);
   opamp__url_free(&url);
+  opamp__proxy_free(&proxy);
   return st;
 }
 

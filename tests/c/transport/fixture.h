@@ -75,6 +75,7 @@ typedef struct target {
   size_t max_receive; /* 0: 1 MiB */
   bool compress, numeric_hosts;
   const opamp__headers *headers;
+  const char *proxy; /* its URL; NULL: none */
   size_t fail_nth; /* allocation from open on that fails; 0: none */
 } target;
 

@@ -506,9 +506,21 @@ def ws_many(peer):
 
 def relay(peer):
     """Hands everything on to the port `to`, and what comes from there back."""
-    there = socket.create_connection(("127.0.0.1", int(OPTIONS["to"])))
-    there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with there:
+    hand_on(peer, ("127.0.0.1", OPTIONS["to"]))
+
+
+def proxy(peer):
+    """Does what CONNECT asks for."""
+    target = peer.until(b"\r\n\r\n").split()[1].decode()
+    if not OPTIONS.get("quiet"):
+        say("connect", target)
+    peer.send(b"HTTP/1.1 200 fine\r\n\r\n")
+    hand_on(peer, target.rsplit(":", 1))
+
+
+def hand_on(peer, to):
+    with socket.create_connection((to[0], int(to[1]))) as there:
+        there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while True:
             ready, _, _ = select.select([peer.sock, there], [], [])
             if there in ready:
@@ -518,7 +530,7 @@ def relay(peer):
                 peer.send(part)
             if peer.sock in ready:
                 peer.more()
-                while peer.sock.pending():
+                while getattr(peer.sock, "pending", int)():
                     peer.more()
                 there.sendall(peer.data)
                 peer.data = b""

@@ -7,6 +7,8 @@
 /* Every allocation of ours fails once, in turn: what is begun then fails with
  * a reason, or succeeds, and nothing is left behind. */
 
+static const char *through; /* the proxy, NULL: none */
+
 static void attempt(const server *s, const char *scheme, opamp__tls *tls,
                     bool compress, size_t nth) {
   world w;
@@ -14,6 +16,7 @@ static void attempt(const server *s, const char *scheme, opamp__tls *tls,
   world_open(&w, 4);
   target t = at(scheme, s);
   t.tls = tls;
+  t.proxy = through;
   t.compress = compress;
   t.fail_nth = nth;
   opamp_status st = client_try_open(&c, &w, &t);
@@ -67,6 +70,44 @@ TEST(oom_wss) {
   for (size_t n = 1; n < ENOUGH; n++) attempt(&s, "wss", tls, false, n);
   opamp__tls_unref(tls);
   server_stop(&s);
+}
+
+/* More of them: the relay, curl's handles, the proxy and its header. */
+enum { ENOUGH_PROXIED = 2 * ENOUGH };
+
+static void through_proxy(const char *proxy_scheme, const char *scheme,
+                          const char *role) {
+  server s, proxy;
+  char url[64];
+  opamp__tls *tls;
+  CHECK_EQ(opamp__tls_new(
+               &tls, &(opamp__tls_options){.ca_file = cert_path("ca.pem")}),
+           OPAMP_OK);
+  bool to_proxy = strcmp(proxy_scheme, "https") == 0;
+  server_start(&s, role, "quiet=1", NULL);
+  if (to_proxy)
+    server_start(&proxy, "proxy", "quiet=1", cert_option("cert", "server.pem"),
+                 cert_option("key", "server.key"), NULL);
+  else
+    server_start(&proxy, "proxy", "quiet=1", NULL);
+  snprintf(url, sizeof url, "%s://u:w@localhost:%d", proxy_scheme, proxy.port);
+  through = url;
+  for (size_t n = 1; n < ENOUGH_PROXIED; n++)
+    attempt(&s, scheme, to_proxy ? tls : NULL, false, n);
+  through = NULL;
+  opamp__tls_unref(tls);
+  server_stop(&proxy);
+  server_stop(&s);
+}
+
+/* Covers: SET-9 */
+TEST(oom_ws_through_a_proxy) {
+  through_proxy("http", "ws", "ws_echo");
+}
+
+/* Covers: SET-9 */
+TEST(oom_ws_through_a_proxy_with_tls) {
+  through_proxy("https", "ws", "ws_echo");
 }
 
 TEST(oom_tls_options) {
