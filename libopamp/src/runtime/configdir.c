@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "runtime/confignames.h"
 #include "runtime/configtree.h"
+#include "runtime/files.h"
 
 /* Names travel with rename, identities with the directory: `state` names the
  * good set by its inode number, and whether DIR shows it is asked of the disk,
@@ -87,13 +88,13 @@ static opamp_status load_state(opamp_configdir *d) {
 }
 
 static int write_state(const opamp_configdir *d, uint64_t good) {
-  int error = 0;
-  int fd = openat(d->side, "state.new",
-                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  char text[40];
+  int n = snprintf(text, sizeof text, "good %" PRIu64 "\n", good);
+  int fd = opamp__file_create(d->side, "state.new");
   if (fd < 0) return errno;
-  if (dprintf(fd, "good %" PRIu64 "\n", good) < 0 || fsync(fd) != 0)
-    error = errno;
-  if (close(fd) != 0 && error == 0) error = errno;
+  int error =
+      opamp__file_write(fd, (opamp_bytes){(const uint8_t *)text, (size_t)n});
+  error = opamp__file_finish(fd, error);
   if (error == 0 && renameat(d->side, "state.new", d->side, "state") != 0)
     error = errno;
   return error;
@@ -101,10 +102,8 @@ static int write_state(const opamp_configdir *d, uint64_t good) {
 
 static opamp_status save_state(opamp_configdir *d, uint64_t good) {
   int error = write_state(d, good);
-  if (error == 0 && fsync(d->side) != 0) {
-    error = errno;
+  if (error == 0 && (error = opamp__file_sync(d->side)) != 0)
     write_state(d, d->good); /* lest the disk and we disagree for longer */
-  }
   if (error != 0) return fail(d, error, "state of");
   d->good = good;
   return OPAMP_OK;

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "runtime/confignames.h"
+#include "runtime/files.h"
 
 enum { DEPTH_MAX = 64, FILES_MAX = 10000 };
 static const size_t BYTES_MAX = (size_t)64 << 20;
@@ -77,33 +78,19 @@ static int enter(const writer *w, int *dir, int *like, const char *name) {
   return made ? permit_folder(w, sub, *like) : 0;
 }
 
-static int write_all(int fd, opamp_bytes body) {
-  while (body.len > 0) {
-    ssize_t n = write(fd, body.ptr, body.len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    body.ptr += n;
-    body.len -= (size_t)n;
-  }
-  return 0;
-}
-
 static int write_file(const writer *w, int dir, int like, const char *name,
                       opamp_bytes body) {
   struct stat st;
   int error;
-  int fd = openat(dir, name,
-                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int fd = opamp__file_create(dir, name);
   if (fd < 0) return errno;
   if (like >= 0 && fstatat(like, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
       S_ISREG(st.st_mode))
     error = permit(fd, &st, st.st_mode & 0777);
   else
     error = permit(fd, &w->root, w->style->mode);
-  if (error == 0) error = write_all(fd, body);
-  if (error == 0 && fsync(fd) != 0) error = errno;
-  if (close(fd) != 0 && error == 0) error = errno;
-  return error;
+  if (error == 0) error = opamp__file_write(fd, body);
+  return opamp__file_finish(fd, error);
 }
 
 static int write_path(const writer *w, int dirfd, const char *path,
@@ -128,7 +115,7 @@ static int sync_path(int dirfd, const char *path) {
   int dir = dirfd, error = 0;
   while (error == 0 && next_folder(&path, name) != NULL) {
     int sub = openat(dir, name, O_RDONLY | FOLDER);
-    if (sub < 0 || fsync(sub) != 0) error = errno;
+    error = sub < 0 ? errno : opamp__file_sync(sub);
     close_unless(dir, dirfd);
     dir = sub;
   }
@@ -170,7 +157,7 @@ opamp_status opamp__tree_write(int dirfd, const opamp_msg *map,
     if (s == OPAMP_OK) error = sync_path(dirfd, path);
     if (s != OPAMP_OK || error != 0) break;
   }
-  if (error == 0 && fsync(dirfd) != 0) error = errno;
+  if (error == 0) error = opamp__file_sync(dirfd);
   return error == 0 ? s : opamp__name_fail(error, "writing", "the directory");
 }
 
