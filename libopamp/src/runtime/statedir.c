@@ -398,7 +398,7 @@ static bool grow(opamp__buf *b, size_t n) {
 static int read_value(found *f, opamp__buf *out) {
   size_t size = (size_t)(f->size - sizeof f->head), n;
   if (!grow(out, size)) return ENOMEM;
-  uint8_t *value = out->ptr + out->len;
+  uint8_t *value = size > 0 ? out->ptr + out->len : NULL;
   int error = read_all(f->fd, value, size, &n);
   opamp__statefile_verdict v =
       n < size
