@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,13 @@ static void clean(void) {
   place_root[0] = '\0';
 }
 
+/* Containers may have a memory file system that is too small. */
+static bool has_room(const char *dir) {
+  struct statvfs fs;
+  return access(dir, W_OK) == 0 && statvfs(dir, &fs) == 0 &&
+         (uint64_t)fs.f_bavail * fs.f_frsize >> 28 > 0;
+}
+
 void place_fresh(const char *name) {
   static bool registered;
   if (!registered) atexit(clean);
@@ -37,7 +45,7 @@ void place_fresh(const char *name) {
   clean();
   owner = getpid();
   snprintf(place_root, sizeof place_root, "%s/%s.XXXXXX",
-           access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", name);
+           has_room("/dev/shm") ? "/dev/shm" : "/tmp", name);
   CHECK(mkdtemp(place_root) != NULL);
 }
 

@@ -9,7 +9,7 @@
 
 /* What tests that write files share: a place, and hostile worlds around it. */
 
-/* A new, empty place, in memory when the machine has such a file system; the
+/* A new, empty place, in memory when there is room for 256 MiB; the
  * one before is removed, and the last one at exit. */
 extern char place_root[64];
 void place_fresh(const char *name);
