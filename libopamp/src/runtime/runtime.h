@@ -32,6 +32,8 @@
  *                 the application
  *   offered.c     connection settings that the server offered
  *   glue.c        one client's core, transport and clock together
+ *   statedir.c    entries that survive a restart; statefile.c one's file;
+ *                 files.c how anything gets to the disk
  *
  * One mutex per loop guards what threads share: inboxes, event queues, the
  * deadlines, and of every client the part marked so. It is held for a few

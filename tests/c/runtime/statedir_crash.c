@@ -1,189 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A process that ends before any of its system calls, and system calls that
- * fail: the entry is the old one or the new one. The linker puts the functions
- * below in the place of the system's. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "harness.h"
-#include "opamp/status.h"
-#include "runtime/statedir.h"
+#include "statedir_rig.h"
 
-enum { DIES = -1 };
+/* A process that is killed before any of its system calls leaves the old value
+ * or the new one, and nothing else that the next one does not tidy up. */
 
-static int calls, at, how; /* the call that fails with this errno, or DIES */
+static bool cannot_exchange; /* the file system; NFS */
 
-static bool fails(void) {
-  if (at == 0 || ++calls != at) return false;
-  if (how == DIES) _exit(99);
-  errno = how;
-  return true;
+int __real_renameat2(int d, const char *n, int e, const char *m, unsigned f);
+int __wrap_renameat2(int d, const char *n, int e, const char *m, unsigned f);
+int __wrap_renameat2(int d, const char *n, int e, const char *m, unsigned f) {
+  if (!cannot_exchange) return __real_renameat2(d, n, e, m, f);
+  errno = EINVAL;
+  return -1;
 }
 
-#define WRAP(type, name, parameters, arguments)    \
-  type __real_##name parameters;                   \
-  type __wrap_##name parameters;                   \
-  type __wrap_##name parameters {                  \
-    return fails() ? -1 : __real_##name arguments; \
-  }
-
-WRAP(int, unlinkat, (int d, const char *n, int f), (d, n, f))
-WRAP(int, fsync, (int fd), (fd))
-WRAP(int, fchmod, (int fd, mode_t m), (fd, m))
-WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
-WRAP(int, renameat, (int d, const char *n, int e, const char *m), (d, n, e, m))
-WRAP(int, close, (int fd), (fd))
-
-int __real_openat(int d, const char *n, int flags, ...);
-int __wrap_openat(int d, const char *n, int flags, ...);
-int __wrap_openat(int d, const char *n, int flags, ...) {
-  va_list more;
-  va_start(more, flags);
-  mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
-  va_end(more);
-  return fails() ? -1 : __real_openat(d, n, flags, mode);
-}
-
-/* --- one life ------------------------------------------------------------- */
-
-static char dir[64], noted[512];
-
-static void note(void *ctx, int level, const char *text) {
-  (void)ctx, (void)level;
-  snprintf(noted, sizeof noted, "%s", text);
-}
-
-static opamp_bytes bytes(const char *text) {
-  return (opamp_bytes){(const uint8_t *)text, strlen(text)};
-}
-
-static opamp__statedir *open_dir(void) {
+static opamp_status with(opamp_status (*what)(opamp__statedir *s)) {
   opamp__statedir *s;
-  CHECK_EQ(opamp__statedir_open(&s, dir, note, NULL), OPAMP_OK);
-  return s;
+  opamp_status status =
+      opamp__statedir_open(&s, place_path("state"), NULL, NULL);
+  if (status == OPAMP_OK) status = what(s);
+  opamp__statedir_close(s);
+  return status;
 }
-
-static const char *load(opamp__statedir *s) {
-  static char value[64];
-  opamp__buf b = {NULL, 0, 0};
-  opamp_status status = opamp__statedir_load(s, "key", &b);
-  CHECK(status == OPAMP_OK || status == OPAMP_ERR_NOTFOUND);
-  snprintf(value, sizeof value, "%.*s", (int)b.len, b.ptr ? (char *)b.ptr : "");
-  opamp__buf_wipe_free(&b);
-  return status == OPAMP_OK ? value : "(none)";
-}
-
-typedef opamp_status (*deed)(opamp__statedir *s);
 
 static opamp_status save(opamp__statedir *s) {
-  return opamp__statedir_save(s, "key", bytes("new"));
+  return rig_save(s, "key", "new");
 }
 
 static opamp_status erase(opamp__statedir *s) {
   return opamp__statedir_erase(s, "key");
 }
 
-static void prepare(const char *before) {
-  opamp__statedir *s = open_dir();
-  if (before != NULL)
-    CHECK_EQ(opamp__statedir_save(s, "key", bytes(before)), OPAMP_OK);
-  else
-    CHECK_EQ(opamp__statedir_erase(s, "key"), OPAMP_OK);
+static opamp_status load(opamp__statedir *s) {
+  opamp__buf b = {0};
+  opamp_status status = opamp__statedir_load(s, "key", &b);
+  opamp__buf_wipe_free(&b);
+  return status == OPAMP_ERR_NOTFOUND ? OPAMP_OK : status;
+}
+
+static opamp_status life(void *what) {
+  return with(*(opamp_status(**)(opamp__statedir *))what);
+}
+
+/* The next process is killed as well, somewhere while it tidies. */
+static opamp_status tidy(void *unused) {
+  (void)unused;
+  return with(load);
+}
+
+static void before_life(const char *old) {
+  rig_fresh();
+  if (old == NULL) return;
+  opamp__statedir *s = rig_open();
+  CHECK_EQ(rig_save(s, "key", old), OPAMP_OK);
+  CHECK_EQ(rig_save(s, "other", "as it was"), OPAMP_OK);
   opamp__statedir_close(s);
 }
 
-/* The entry is one of the two, nothing was set aside, and it can be saved. */
-static void check(const char *before, const char *after) {
-  opamp__statedir *s = open_dir();
-  const char *is = load(s);
-  CHECK(strcmp(is, before == NULL ? "(none)" : before) == 0 ||
-        strcmp(is, after) == 0);
-  CHECK_STR(noted, "");
-  CHECK_EQ(opamp__statedir_save(s, "key", bytes("later")), OPAMP_OK);
-  CHECK_STR(load(s), "later");
+/* Whether the new value was seen. */
+static bool check(const char *old, const char *new, int n) {
+  char when[40];
+  snprintf(when, sizeof when, "killed at call %d", n);
+  opamp__statedir *s = rig_open();
+  const char *got = rig_load(s, "key");
+  bool is_new = strcmp(got, new) == 0;
+  if (!is_new && strcmp(got, old) != 0)
+    harness_fail(__FILE__, __LINE__, "%s: \"%s\"", when, got);
+  bool there = strcmp(got, "(none)") != 0;
+  bool others = strcmp(rig_load(s, "other"), "as it was") == 0;
+  char names[40];
+  snprintf(names, sizeof names, "%s%s", there ? "key " : "",
+           others ? "other " : "");
+  if (strcmp(rig_names(), names) != 0 || rig_notes[0] != '\0')
+    harness_fail(__FILE__, __LINE__, "%s: %s is left, %s", when, rig_names(),
+                 rig_notes);
+  CHECK_EQ(rig_save(s, "key", "after"), OPAMP_OK);
+  CHECK_STR(rig_load(s, "key"), "after");
   opamp__statedir_close(s);
+  return is_new;
 }
 
-/* True when the n-th call was one, so that there may be another. */
-static bool die_at(int n, deed what, const char *before, const char *after) {
-  int status;
-  prepare(before);
-  pid_t child = fork();
-  if (child == 0) {
-    opamp__statedir *s = open_dir();
-    calls = 0;
-    how = DIES;
-    at = n;
-    what(s);
-    at = 0;
+static void killed_everywhere(opamp_status (*what)(opamp__statedir *s),
+                              const char *old, const char *new,
+                              place_calls counted, int at_least) {
+  int n = 0, seen[2] = {0};
+  bool killed = true;
+  while (killed) {
+    before_life(strcmp(old, "(none)") == 0 ? NULL : old);
+    killed = place_killed_at(++n, counted, life, &what);
+    if (counted == PLACE_CHANGES || n % 3 == 0)
+      place_killed_at(n % 7 + 1, PLACE_CHANGES, tidy, NULL);
+    seen[check(old, new, n)]++;
+  }
+  if (n <= at_least) harness_fail(__FILE__, __LINE__, "%d calls only", n - 1);
+  CHECK(seen[0] > 0 && seen[1] > 0);
+}
+
+/* Covers: STATE-16, OFFER-9, SET-5 */
+TEST(killed_at_every_call_of_a_save) {
+  killed_everywhere(save, "old", "new", PLACE_ALL_CALLS, 40);
+  killed_everywhere(save, "old", "new", PLACE_CHANGES, 9);
+}
+
+TEST(killed_where_names_cannot_be_exchanged) {
+  cannot_exchange = true;
+  killed_everywhere(save, "old", "new", PLACE_CHANGES, 8);
+  cannot_exchange = false;
+}
+
+/* Covers: STATE-16, OFFER-9, SET-5 */
+TEST(killed_at_every_call_of_the_first_save) {
+  killed_everywhere(save, "(none)", "new", PLACE_ALL_CALLS, 40);
+  killed_everywhere(save, "(none)", "new", PLACE_CHANGES, 9);
+}
+
+/* Covers: STATE-16, OFFER-9, SET-5 */
+TEST(killed_at_every_call_of_an_erase) {
+  killed_everywhere(erase, "old", "(none)", PLACE_ALL_CALLS, 25);
+  killed_everywhere(erase, "old", "(none)", PLACE_CHANGES, 5);
+}
+
+/* What cannot be used is under its own name or set aside, at any instant. */
+TEST(killed_while_something_is_set_aside) {
+  opamp_status (*what)(opamp__statedir *) = save;
+  bool killed = true;
+  for (int n = 1; killed; n++) {
+    rig_fresh();
+    opamp__statedir_close(rig_open());
+    rig_put("key", "junk", 4);
+    rig_put("key.bad-7", "older", 5);
+    killed = place_killed_at(n, PLACE_ALL_CALLS, life, &what);
+    opamp__statedir *s = rig_open();
+    const char *got = rig_load(s, "key");
+    CHECK(strcmp(got, "new") == 0 || strcmp(got, "(none)") == 0);
+    CHECK_STR(rig_names(), strcmp(got, "new") == 0 ? "key key.bad-7 key.bad-8 "
+                                                   : "key.bad-7 key.bad-8 ");
     opamp__statedir_close(s);
-    harness_child_exit(0);
   }
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  CHECK(WIFEXITED(status));
-  check(before, after);
-  return WEXITSTATUS(status) == 99;
-}
-
-static bool fail_at(int n, int error, deed what, const char *before,
-                    const char *after) {
-  prepare(before);
-  opamp__statedir *s = open_dir();
-  calls = 0;
-  how = error;
-  at = n;
-  opamp_status status = what(s);
-  bool reached = calls >= n;
-  at = 0;
-  if (status == OPAMP_OK)
-    CHECK_STR(load(s), after);
-  else
-    CHECK(status == OPAMP_ERR_IO && strstr(opamp_errmsg(), dir) != NULL);
-  opamp__statedir_close(s);
-  check(before, after);
-  return reached;
-}
-
-static void begin(void) {
-  snprintf(dir, sizeof dir, "/tmp/opamp-state-XXXXXX");
-  CHECK(mkdtemp(dir) != NULL);
-}
-
-static void end(void) {
-  char command[128];
-  snprintf(command, sizeof command, "rm -rf %s", dir);
-  CHECK_EQ(system(command), 0);
-}
-
-/* Covers: SET-5, STATE-16, OFFER-9 */
-TEST(killed_before_every_call) {
-  begin();
-  int n = 1;
-  while (die_at(n, save, "old", "new")) n++;
-  CHECK(n > 7);
-  while (n > 1 && die_at(--n, save, NULL, "new")) continue;
-  for (n = 1; die_at(n, erase, "old", "(none)");) n++;
-  CHECK(n > 2);
-  end();
-}
-
-/* Covers: SET-5, STATE-16 */
-TEST(every_call_fails) {
-  static const int errors[] = {ENOSPC, EIO, EROFS, EINTR, EDQUOT};
-  begin();
-  for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-    int n = 1;
-    while (fail_at(n, errors[i], save, "old", "new")) n++;
-    CHECK(n > 7);
-    for (n = 1; fail_at(n, errors[i], save, NULL, "new");) n++;
-    for (n = 1; fail_at(n, errors[i], erase, "old", "(none)");) n++;
-  }
-  end();
 }

@@ -7,10 +7,11 @@ endforeach()
 # opamp/configdir.h, which it stands on.
 foreach(unit configdir configdir_names configdir_place configdir_crash
     configdir_errors configdir_nomem)
-  opamp_test(agent_${unit} SOURCES agent_${unit}.c agent_configdir_rig.c
+  opamp_test(agent_${unit} SOURCES agent_${unit}.c agent_configdir_rig.c ../place.c
     LAYERS runtime core transport wire base
     LIBRARIES ${OPAMP_WIRE_LIBS} ${OPAMP_NET_LIBS} LABELS tools)
 endforeach()
+target_sources(test_agent_configdir_crash PRIVATE ../place_killed.c)
 # The system calls whose failure is tried.
 foreach(call openat mkdirat renameat renameat2 unlinkat fsync fchown fchmod
     write close fstatat)

@@ -47,7 +47,7 @@ TEST(the_good_set_survives_several_bad_ones) {
 TEST(what_was_there_first_is_never_deleted) {
   rig_fresh();
   CHECK_EQ(mkdir(rig_dir, 0750), 0);
-  rig_write("conf/mine", "precious");
+  place_write("conf/mine", "precious");
   opamp_configdir *d = rig_open();
   CHECK_STR(rig_shown(d), "mine=precious;");
   CHECK_EQ(rig_replace(d, FILES("theirs", "x")), OPAMP_OK);
@@ -58,7 +58,7 @@ TEST(what_was_there_first_is_never_deleted) {
     CHECK_EQ(opamp_configdir_commit(d), OPAMP_OK);
   }
   CHECK_STR(rig_shown(d), "theirs=y;");
-  CHECK_EQ(access(rig_path(".conf.opamp/original/mine"), R_OK), 0);
+  CHECK_EQ(access(place_path(".conf.opamp/original/mine"), R_OK), 0);
   struct stat st;
   CHECK_EQ(stat(rig_dir, &st), 0);
   CHECK_EQ(st.st_mode & 07777, 0750);
@@ -71,9 +71,9 @@ TEST(a_file_keeps_its_permissions) {
   struct stat st;
   CHECK_EQ(rig_replace(d, FILES("s/key", "1")), OPAMP_OK);
   CHECK_EQ(opamp_configdir_commit(d), OPAMP_OK);
-  CHECK_EQ(chmod(rig_path("conf/s/key"), 04600), 0);
+  CHECK_EQ(chmod(place_path("conf/s/key"), 04600), 0);
   CHECK_EQ(rig_replace(d, FILES("s/key", "2")), OPAMP_OK);
-  CHECK_EQ(stat(rig_path("conf/s/key"), &st), 0);
+  CHECK_EQ(stat(place_path("conf/s/key"), &st), 0);
   CHECK_EQ(st.st_mode & 07777, 0600);
   opamp_configdir_free(d);
 }
@@ -150,11 +150,11 @@ TEST(what_cannot_be_opened_is_named) {
   rig_fresh();
   opamp_configdir *d;
   char path[200];
-  snprintf(path, sizeof path, "%s/no/conf", rig_root);
+  snprintf(path, sizeof path, "%s/no/conf", place_root);
   CHECK_EQ(opamp_configdir_open(&d, path), OPAMP_ERR_IO);
   CHECK(strstr(opamp_errmsg(), "/no/conf: No such file") != NULL);
-  rig_write("file", "");
-  CHECK_EQ(opamp_configdir_open(&d, rig_path("file")), OPAMP_ERR_IO);
+  place_write("file", "");
+  CHECK_EQ(opamp_configdir_open(&d, place_path("file")), OPAMP_ERR_IO);
   CHECK(strstr(opamp_errmsg(), "Not a directory") != NULL);
   CHECK_EQ(opamp_configdir_open(&d, "/"), OPAMP_ERR_IO);
   CHECK_EQ(opamp_configdir_open(&d, "/proc"), OPAMP_ERR_IO);
@@ -163,12 +163,12 @@ TEST(what_cannot_be_opened_is_named) {
 
 TEST(a_link_to_the_directory_stays_one) {
   rig_fresh();
-  CHECK_EQ(mkdir(rig_path("real"), 0755), 0);
+  CHECK_EQ(mkdir(place_path("real"), 0755), 0);
   CHECK_EQ(symlink("real", rig_dir), 0);
   opamp_configdir *d = rig_open();
   CHECK_EQ(rig_replace(d, FILES("a", "1")), OPAMP_OK);
-  CHECK_EQ(access(rig_path("conf/a"), R_OK), 0);
-  CHECK_EQ(access(rig_path("real/a"), R_OK), 0);
+  CHECK_EQ(access(place_path("conf/a"), R_OK), 0);
+  CHECK_EQ(access(place_path("real/a"), R_OK), 0);
   CHECK(strstr(opamp_configdir_path(d), "/real") != NULL);
   opamp_configdir_free(d);
 }
@@ -178,8 +178,8 @@ TEST(a_link_to_the_directory_stays_one) {
 
 static void rename_in_root(const char *from, const char *to) {
   char path[300];
-  snprintf(path, sizeof path, "%s", rig_path(from));
-  CHECK_EQ(rename(path, rig_path(to)), 0);
+  snprintf(path, sizeof path, "%s", place_path(from));
+  CHECK_EQ(rename(path, place_path(to)), 0);
 }
 
 TEST(crash_after_the_exchange) {
@@ -204,13 +204,13 @@ TEST(crash_while_writing) {
   CHECK_EQ(rig_replace(d, FILES("a", "good")), OPAMP_OK);
   CHECK_EQ(opamp_configdir_commit(d), OPAMP_OK);
   opamp_configdir_free(d);
-  CHECK_EQ(mkdir(rig_path(".conf.opamp/next"), 0700), 0);
-  rig_write(".conf.opamp/next/half", "wri");
-  rig_write(".conf.opamp/state.new", "good 1");
+  CHECK_EQ(mkdir(place_path(".conf.opamp/next"), 0700), 0);
+  place_write(".conf.opamp/next/half", "wri");
+  place_write(".conf.opamp/state.new", "good 1");
   d = rig_open();
   CHECK_STR(rig_shown(d), "a=good;");
   CHECK(opamp_configdir_is_good(d));
-  CHECK(access(rig_path(".conf.opamp/next"), F_OK) != 0);
+  CHECK(access(place_path(".conf.opamp/next"), F_OK) != 0);
   opamp_configdir_free(d);
 }
 
@@ -228,8 +228,8 @@ TEST(crash_in_a_rollback) {
   d = rig_open();
   CHECK_STR(rig_shown(d), "a=good;");
   CHECK(opamp_configdir_is_good(d));
-  CHECK(access(rig_path(".conf.opamp/next"), F_OK) != 0);
-  CHECK(access(rig_path(".conf.opamp/original/a"), F_OK) != 0);
+  CHECK(access(place_path(".conf.opamp/next"), F_OK) != 0);
+  CHECK(access(place_path(".conf.opamp/original/a"), F_OK) != 0);
   opamp_configdir_free(d);
 }
 
@@ -240,7 +240,7 @@ TEST(a_directory_somebody_replaced_is_taken_as_it_is) {
   CHECK_EQ(opamp_configdir_commit(d), OPAMP_OK);
   rename_in_root("conf", "elsewhere");
   CHECK_EQ(mkdir(rig_dir, 0755), 0);
-  rig_write("conf/hand", "made");
+  place_write("conf/hand", "made");
   CHECK_EQ(rig_replace(d, FILES("b", "2")), OPAMP_OK);
   CHECK_EQ(opamp_configdir_rollback(d), OPAMP_OK);
   CHECK_STR(rig_shown(d), "hand=made;");
@@ -250,12 +250,12 @@ TEST(a_directory_somebody_replaced_is_taken_as_it_is) {
 TEST(reading_follows_links_to_files_only) {
   rig_fresh();
   CHECK_EQ(mkdir(rig_dir, 0755), 0);
-  rig_write("target", "there");
-  CHECK_EQ(symlink("../target", rig_path("conf/link")), 0);
-  CHECK_EQ(symlink("..", rig_path("conf/loop")), 0);
-  CHECK_EQ(symlink("nowhere", rig_path("conf/broken")), 0);
-  CHECK_EQ(mkfifo(rig_path("conf/fifo"), 0600), 0);
-  rig_write("conf/\xff", "no name");
+  place_write("target", "there");
+  CHECK_EQ(symlink("../target", place_path("conf/link")), 0);
+  CHECK_EQ(symlink("..", place_path("conf/loop")), 0);
+  CHECK_EQ(symlink("nowhere", place_path("conf/broken")), 0);
+  CHECK_EQ(mkfifo(place_path("conf/fifo"), 0600), 0);
+  place_write("conf/\xff", "no name");
   opamp_configdir *d = rig_open();
   CHECK_STR(rig_shown(d), "link=there;");
   opamp_configdir_free(d);

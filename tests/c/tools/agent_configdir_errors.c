@@ -115,7 +115,7 @@ int __wrap_openat(int d, const char *name, int flags, ...) {
 
 /* Whether the n-th call was reached. */
 static bool failed_at(int n, int with, bool all_after) {
-  volatile int phase;
+  int phase;
   char when[200];
   rig_before_life();
   calls = 0;
@@ -165,10 +165,10 @@ TEST(nothing_is_shown_before_it_is_on_the_disk) {
 
 static void put_another_one(void) {
   char moved[100];
-  snprintf(moved, sizeof moved, "%s", rig_path("moved"));
+  snprintf(moved, sizeof moved, "%s", place_path("moved"));
   CHECK_EQ(rename(rig_dir, moved), 0);
   CHECK_EQ(mkdir(rig_dir, 0755), 0);
-  rig_write("conf/hand", "made");
+  place_write("conf/hand", "made");
 }
 
 TEST(what_somebody_puts_there_meanwhile_stays) {

@@ -12,44 +12,10 @@
 #include "harness.h"
 #include "opamp/typed.h"
 
-char rig_root[64], rig_dir[80];
-static pid_t owner; /* a forked child leaves the place alone */
-
-static int remove_one(const char *path, const struct stat *st, int type,
-                      struct FTW *at) {
-  (void)st, (void)type, (void)at;
-  return remove(path);
-}
-
-static void clean(void) {
-  if (rig_root[0] != '\0' && owner == getpid())
-    nftw(rig_root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-  rig_root[0] = '\0';
-}
-
+char rig_dir[80];
 void rig_fresh(void) {
-  static bool registered;
-  if (!registered) atexit(clean);
-  registered = true;
-  clean();
-  owner = getpid();
-  snprintf(rig_root, sizeof rig_root, "%s/agent_configdir.XXXXXX",
-           access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-  CHECK(mkdtemp(rig_root) != NULL);
-  snprintf(rig_dir, sizeof rig_dir, "%s/conf", rig_root);
-}
-
-const char *rig_path(const char *name) {
-  static char path[300];
-  snprintf(path, sizeof path, "%s/%s", rig_root, name);
-  return path;
-}
-
-void rig_write(const char *name, const char *text) {
-  FILE *f = fopen(rig_path(name), "w");
-  CHECK(f != NULL);
-  fputs(text, f);
-  CHECK_EQ(fclose(f), 0);
+  place_fresh("agent_configdir");
+  snprintf(rig_dir, sizeof rig_dir, "%s/conf", place_root);
 }
 
 opamp_msg *rig_offer(const char *const *files) {
@@ -160,9 +126,9 @@ static opamp_status offer(opamp_configdir *d, const char *body) {
 void rig_before_life(void) {
   rig_fresh();
   CHECK_EQ(mkdir(rig_dir, 0755), 0);
-  CHECK_EQ(mkdir(rig_path("conf/sub"), 0755), 0);
-  rig_write("conf/mine", "user's");
-  rig_write("conf/sub/mine", "user's");
+  CHECK_EQ(mkdir(place_path("conf/sub"), 0755), 0);
+  place_write("conf/mine", "user's");
+  place_write("conf/sub/mine", "user's");
 }
 
 static opamp_status live(opamp_configdir *d, int phase) {
@@ -180,7 +146,8 @@ static opamp_status live(opamp_configdir *d, int phase) {
   }
 }
 
-opamp_status rig_life(volatile int *phase) {
+opamp_status rig_life(void *ctx) {
+  volatile int *phase = ctx;
   opamp_configdir *d;
   *phase = 0;
   opamp_status s = opamp_configdir_open(&d, rig_dir);
@@ -204,7 +171,7 @@ static void one_of(const char *when, const char *got, const char *const want[2],
 static void check_beside(const char *when, const char *purposes) {
   struct dirent *e;
   char word[300];
-  DIR *dir = opendir(rig_path(".conf.opamp"));
+  DIR *dir = opendir(place_path(".conf.opamp"));
   CHECK(dir != NULL);
   while ((e = readdir(dir)) != NULL) {
     snprintf(word, sizeof word, " %s ", e->d_name);
@@ -212,7 +179,7 @@ static void check_beside(const char *when, const char *purposes) {
       harness_fail(__FILE__, __LINE__, "%s: %s is left", when, e->d_name);
   }
   closedir(dir);
-  dir = opendir(rig_root);
+  dir = opendir(place_root);
   CHECK(dir != NULL);
   int n = 0;
   while ((e = readdir(dir)) != NULL) n++;
@@ -224,7 +191,7 @@ static void check_users_files(const char *when) {
   static const char *const places[] = {"conf", ".conf.opamp/good",
                                        ".conf.opamp/original"};
   for (size_t i = 0; i < 3; i++)
-    if (strcmp(rig_on_disk(rig_path(places[i])), USERS) == 0) return;
+    if (strcmp(rig_on_disk(place_path(places[i])), USERS) == 0) return;
   harness_fail(__FILE__, __LINE__, "%s: the user's files are gone", when);
 }
 

@@ -5,17 +5,14 @@
 #include <stdbool.h>
 
 #include "opamp/configdir.h"
+#include "place.h"
 
 /* What the tests of opamp/configdir.h share: a place, offers, and what is on
  * the disk. Functions that return text return it in a buffer of their own. */
 
-/* A new, empty place, in memory when the machine has such a file system; the
- * one before is removed, and the last one at exit. `rig_dir` is in it and does
- * not exist. */
-extern char rig_root[64], rig_dir[80];
+/* A new place. `rig_dir` is in it and does not exist. */
+extern char rig_dir[80];
 void rig_fresh(void);
-const char *rig_path(const char *name); /* below rig_root */
-void rig_write(const char *name, const char *text);
 
 /* An AgentRemoteConfig of names and bodies in turn, ended by NULL. */
 #define FILES(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -43,9 +40,9 @@ extern const rig_phase rig_phases[RIG_PHASES];
 
 /* The place before a life, with the user's files. */
 void rig_before_life(void);
-/* Lives until the first failure; *phase: the one that lasts, RIG_PHASES at the
- * end. */
-opamp_status rig_life(volatile int *phase);
+/* Lives until the first failure; *phase, a volatile int: the one that lasts,
+ * RIG_PHASES at the end. */
+opamp_status rig_life(void *phase);
 /* Checks all that is promised when the life ended in `phase`; `undone`: of which
  * nothing may be left. `when` is for the texts of failures. */
 void rig_after_life(int phase, bool undone, const char *when);
