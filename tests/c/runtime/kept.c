@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What survives a restart, with a store of the application's own, and in a
  * directory. */
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,16 +8,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "freed.h"
 #include "rt.h"
-
-#if defined(__has_feature) /* clang */
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#endif
 
 /* --- an application that keeps things ------------------------------------- */
 
@@ -366,30 +357,7 @@ TEST(a_request_for_a_certificate) {
 
 /* --- nothing of a secret stays -------------------------------------------- */
 
-/* The linker puts these in the place of those of base/mem.h. */
 static const char secret[] = "t0p-s3cr3t-t0ken";
-static size_t leaked;
-
-void __real_opamp__free(void *p);
-void __wrap_opamp__free(void *p);
-
-/* A handle that is kept back for a while (base/handle.c) is no business of
- * ours. */
-static bool may_look(const void *p, size_t n) {
-#if defined(__SANITIZE_ADDRESS__)
-  return __asan_region_is_poisoned((void *)(uintptr_t)p, n) == NULL;
-#else
-  return p != NULL && n > 0;
-#endif
-}
-
-void __wrap_opamp__free(void *p) {
-  size_t n = p == NULL ? 0 : malloc_usable_size(p);
-  if (p != NULL && may_look(p, n) &&
-      memmem(p, n, secret, sizeof secret - 1) != NULL)
-    leaked++;
-  __real_opamp__free(p);
-}
 
 /* Covers: SEC-2 */
 static void secrets_are_wiped(bool websocket) {
@@ -399,7 +367,7 @@ static void secrets_are_wiped(bool websocket) {
   rt t = client(s, NULL, websocket);
   opamp_client_start(t.c);
   skip(&t, &kept, OPAMP_EVENT_DELIVERED);
-  leaked = 0;
+  freed_watch(secret);
   stub_push(s, settings_offer("s", secret));
   settled(&t, &kept, OPAMP_CONNECTION_SETTINGS_STATUSES_APPLIED);
   skip(&t, &kept, OPAMP_EVENT_DELIVERED);
@@ -408,7 +376,7 @@ static void secrets_are_wiped(bool websocket) {
   stub_push(s, settings_offer("t", "another"));
   settled(&t, &kept, OPAMP_CONNECTION_SETTINGS_STATUSES_APPLIED);
   client_free(&t);
-  CHECK_EQ(leaked, 0);
+  CHECK_EQ(freed_leaks(), 0);
   shelf_free(&kept);
   stub_free(s);
 }
@@ -422,7 +390,7 @@ TEST(secrets_are_wiped_http) {
 }
 
 TEST(a_leak_would_be_seen) {
-  leaked = 0;
+  freed_watch(secret);
   opamp__free(opamp__strndup(secret, sizeof secret));
-  CHECK_EQ(leaked, 1);
+  CHECK_EQ(freed_leaks(), 1);
 }

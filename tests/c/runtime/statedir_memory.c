@@ -1,52 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* No memory, and memory that held values. The linker puts the functions below
- * in the place of those of base/mem.h. */
-#include <malloc.h>
-#include <stdlib.h>
-
+/* No memory, and memory that held values. */
 #include "base/mem.h"
+#include "freed.h"
 #include "statedir_rig.h"
 
 static const char secret[] = "-----BEGIN PRIVATE KEY-----";
-static size_t freed, leaked;
-
-void *__real_opamp__alloc(size_t n);
-void *__real_opamp__realloc(void *p, size_t n);
-void __real_opamp__free(void *p);
-void *__wrap_opamp__alloc(size_t n);
-void *__wrap_opamp__realloc(void *p, size_t n);
-void __wrap_opamp__free(void *p);
-
-static bool holds_secret(const void *p) {
-  return memmem(p, malloc_usable_size((void *)(uintptr_t)p), secret,
-                sizeof secret - 1) != NULL;
-}
-
-/* New memory is zero, so that nothing is read below that was never written. */
-void *__wrap_opamp__alloc(size_t n) {
-  void *p = __real_opamp__alloc(n);
-  if (p != NULL) memset(p, 0, malloc_usable_size(p));
-  return p;
-}
-
-/* Always moves, as the real one may. */
-void *__wrap_opamp__realloc(void *p, size_t n) {
-  size_t had = p != NULL ? malloc_usable_size(p) : 0;
-  void *q = __wrap_opamp__alloc(n);
-  if (q == NULL || p == NULL) return q;
-  memcpy(q, p, had < n ? had : n);
-  __wrap_opamp__free(p);
-  return q;
-}
-
-void __wrap_opamp__free(void *p) {
-  if (p != NULL) {
-    freed++;
-    if (holds_secret(p)) leaked++;
-  }
-  __real_opamp__free(p);
-}
-
 static opamp__statedir *begin(size_t padding) {
   opamp__buf b = {0};
   rig_fresh();
@@ -56,7 +14,7 @@ static opamp__statedir *begin(size_t padding) {
   CHECK_EQ(opamp__statedir_save(s, "private_key", opamp__buf_bytes(&b)),
            OPAMP_OK);
   opamp__buf_wipe_free(&b);
-  freed = leaked = 0;
+  freed_watch(secret);
   return s;
 }
 
@@ -77,8 +35,8 @@ TEST(a_value_is_in_no_memory_that_was_freed) {
     opamp__buf_wipe_free(&b);
     CHECK_EQ(opamp__statedir_erase(s, "private_key"), OPAMP_OK);
     opamp__statedir_close(s);
-    CHECK(freed > 2);
-    CHECK_EQ(leaked, 0);
+    CHECK(freed_count() > 2);
+    CHECK_EQ(freed_leaks(), 0);
   }
 }
 
@@ -93,18 +51,18 @@ TEST(a_damaged_value_is_wiped) {
   CHECK(opamp__buf_append(&b, "kept", 4));
   CHECK_EQ(opamp__statedir_load(s, "private_key", &b), OPAMP_ERR_NOTFOUND);
   CHECK_MEM(b.ptr, b.len, "kept", 4);
-  CHECK(!holds_secret(b.ptr));
+  CHECK(memmem(b.ptr, b.cap, secret, sizeof secret - 1) == NULL);
   CHECK(strstr(rig_notes, "BEGIN") == NULL);
   opamp__buf_free(&b);
   opamp__statedir_close(s);
-  CHECK_EQ(leaked, 0);
+  CHECK_EQ(freed_leaks(), 0);
 }
 
 /* The wrapper would see one. */
 TEST(a_leak_is_seen) {
-  freed = leaked = 0;
+  freed_watch(secret);
   opamp__free(opamp__strndup(secret, sizeof secret));
-  CHECK_EQ(leaked, 1);
+  CHECK_EQ(freed_leaks(), 1);
 }
 
 /* --- no memory ------------------------------------------------------------ */
@@ -138,5 +96,5 @@ TEST(every_allocation_may_fail) {
     opamp__statedir_close(s);
   }
   CHECK(n > 4);
-  CHECK_EQ(leaked, 0);
+  CHECK_EQ(freed_leaks(), 0);
 }

@@ -1,51 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a secret was in holds it no more when it is freed. The linker puts
- * the functions below in the place of those of base/mem.h. */
-#include <malloc.h>
+/* What a secret was in holds it no more when it is freed. */
 #include <stdlib.h>
 
 #include "base/headers.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "freed.h"
 #include "gen.h"
 
 static const char secret[] = "-----BEGIN PRIVATE KEY-----";
-static size_t freed, leaked;
-
-void *__real_opamp__alloc(size_t n);
-void *__real_opamp__realloc(void *p, size_t n);
-void __real_opamp__free(void *p);
-void *__wrap_opamp__alloc(size_t n);
-void *__wrap_opamp__realloc(void *p, size_t n);
-void __wrap_opamp__free(void *p);
-
-/* New memory is zero, so that nothing is read below that was never written. */
-void *__wrap_opamp__alloc(size_t n) {
-  void *p = __real_opamp__alloc(n);
-  if (p != NULL) memset(p, 0, n);
-  return p;
-}
-
-void *__wrap_opamp__realloc(void *p, size_t n) {
-  size_t had = p != NULL ? malloc_usable_size(p) : 0;
-  char *q = __real_opamp__realloc(p, n);
-  if (q != NULL && n > had) memset(q + had, 0, n - had);
-  return q;
-}
-
-void __wrap_opamp__free(void *p) {
-  if (p != NULL) {
-    freed++;
-    if (memmem(p, malloc_usable_size(p), secret, sizeof secret - 1) != NULL)
-      leaked++;
-  }
-  __real_opamp__free(p);
-}
-
-static void begin(void) {
-  freed = leaked = 0;
-}
-
 /* The secret and `padding` bytes behind it: a small piece or a large one. */
 static opamp__buf certificate(size_t padding) {
   opamp__buf key = {0}, b = {0};
@@ -63,13 +26,13 @@ TEST(messages) {
   for (size_t i = 0; i < 2; i++) {
     opamp__buf wire = certificate(paddings[i]);
     opamp_msg *m = gen_parse(OPAMP_MSG_TLS_CERTIFICATE, wire), *copy;
-    begin();
+    freed_watch(secret);
     CHECK_EQ(opamp_msg_dup(&copy, m), OPAMP_OK);
     opamp_msg_free(copy);
     opamp_msg_free(m);
     opamp__buf_wipe_free(&wire);
-    CHECK(freed >= 3);
-    CHECK_EQ(leaked, 0);
+    CHECK(freed_count() >= 3);
+    CHECK_EQ(freed_leaks(), 0);
   }
 }
 
@@ -80,13 +43,13 @@ TEST(a_key_that_was_replaced) {
   opamp_bytes key = {(const uint8_t *)large, sizeof large};
   memcpy(large, secret, sizeof secret);
   CHECK_EQ(opamp_msg_set_bytes(m, 2, key), OPAMP_OK);
-  begin();
+  freed_watch(secret);
   opamp_bytes larger = {(const uint8_t *)calloc(1, 8192), 8192};
   CHECK_EQ(opamp_msg_set_bytes(m, 2, larger), OPAMP_OK);
   free((void *)(uintptr_t)larger.ptr);
-  CHECK_EQ(freed, 1);
+  CHECK_EQ(freed_count(), 1);
   opamp_msg_free(m);
-  CHECK_EQ(leaked, 0);
+  CHECK_EQ(freed_leaks(), 0);
 }
 
 /* Covers: SEC-2 */
@@ -95,15 +58,15 @@ TEST(headers) {
   CHECK_EQ(
       opamp__headers_add(&h, OPAMP__LIT("Authorization"), opamp__str(secret)),
       OPAMP_OK);
-  begin();
+  freed_watch(secret);
   opamp__headers_free(&h);
-  CHECK(freed >= 3);
-  CHECK_EQ(leaked, 0);
+  CHECK(freed_count() >= 3);
+  CHECK_EQ(freed_leaks(), 0);
 }
 
 /* The wrapper would see one. */
 TEST(a_leak_is_seen) {
-  begin();
+  freed_watch(secret);
   opamp__free(opamp__strndup(secret, sizeof secret));
-  CHECK_EQ(leaked, 1);
+  CHECK_EQ(freed_leaks(), 1);
 }
