@@ -18,7 +18,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-static const char *watched;
+static const char *_Atomic watched;
 static atomic_size_t count, leaks;
 
 void freed_watch(const char *secret) {
@@ -65,11 +65,11 @@ static bool may_look(const void *p, size_t n) {
 }
 
 void __wrap_opamp__free(void *p) {
+  const char *secret = watched;
   size_t n = p != NULL ? malloc_usable_size(p) : 0;
-  if (p != NULL && watched != NULL) {
+  if (p != NULL && secret != NULL) {
     count++;
-    if (may_look(p, n) && memmem(p, n, watched, strlen(watched)) != NULL)
-      leaks++;
+    if (may_look(p, n) && memmem(p, n, secret, strlen(secret)) != NULL) leaks++;
   }
   __real_opamp__free(p);
 }

@@ -33,7 +33,8 @@
  * machine does not take it back: a switch to offered settings begins only then.
  * What could not be saved is asked for again after a minute; what could not be
  * loaded is logged as an error, and the client goes on without it, but keeps
- * its hands off an instance uid that is there.
+ * its hands off an instance uid that is there. An answer that comes after its
+ * time changes nothing.
  *
  * Keys are texts of at most 40 letters, digits and underscores: instance_uid,
  * remote_config, connection_settings, opamp_settings, private_key. Versions to
@@ -46,7 +47,7 @@ extern "C" {
 /** The value of the key, as it was saved last; copied. An absent one (ptr NULL)
  * says that there is none, an empty one that it is empty.
  * @retval OPAMP_ERR_STATE    no such request waits for this: it was answered, or
- *                            its time is over
+ *                            asks for another answer
  * @retval OPAMP_ERR_NOMEM
  * @retval OPAMP_ERR_INVALID  a bad handle
  * @retval OPAMP_ERR_FORKED
@@ -57,7 +58,7 @@ OPAMP_API opamp_status opamp_client_store_loaded(opamp_client *c,
 
 /** It is saved, or erased, for good.
  * @retval OPAMP_ERR_STATE    no such request waits for this: it was answered, or
- *                            its time is over
+ *                            asks for another answer
  * @retval OPAMP_ERR_NOMEM
  * @retval OPAMP_ERR_INVALID  a bad handle
  * @retval OPAMP_ERR_FORKED
@@ -67,7 +68,7 @@ OPAMP_API opamp_status opamp_client_store_saved(opamp_client *c,
 
 /** It could not be done; `why` is for people, in UTF-8, and may be NULL.
  * @retval OPAMP_ERR_STATE    no such request waits for this: it was answered, or
- *                            its time is over
+ *                            asks for another answer
  * @retval OPAMP_ERR_UTF8     `why` is not UTF-8
  * @retval OPAMP_ERR_NOMEM
  * @retval OPAMP_ERR_INVALID  a bad handle

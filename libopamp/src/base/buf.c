@@ -6,32 +6,38 @@
 
 #include "base/mem.h"
 
-/* A buffer that moves leaves nothing of a key or token behind; those are small,
- * and what is large is moved by the kernel. */
-static uint8_t *grow(const opamp__buf *b, size_t cap) {
-  enum { LARGE = 64 * 1024 };
-  uint8_t *ptr;
-  if (b->len == 0 || b->cap > LARGE) return opamp__realloc(b->ptr, cap);
-  ptr = opamp__alloc(cap);
+/* By copy, so that a buffer that moves leaves nothing behind. */
+static uint8_t *move(const opamp__buf *b, size_t cap) {
+  uint8_t *ptr = opamp__alloc(cap);
   if (ptr == NULL) return NULL;
-  memcpy(ptr, b->ptr, b->len);
-  opamp__wipe(b->ptr, b->len);
+  if (b->len > 0) memcpy(ptr, b->ptr, b->len);
+  opamp__wipe(b->ptr, b->cap);
   opamp__free(b->ptr);
   return ptr;
 }
 
-bool opamp__buf_reserve(opamp__buf *b, size_t more) {
+static bool reserve(opamp__buf *b, size_t more, size_t copied_up_to) {
   if (more <= b->cap - b->len) return true;
   if (more > SIZE_MAX / 2 - b->len) return false;
   size_t want = b->len + more;
   /* Doubling, but an announced size is taken as it is. */
   size_t cap = b->cap * 2 > want ? b->cap * 2 : want;
   if (cap < 32) cap = 32;
-  uint8_t *ptr = grow(b, cap);
+  uint8_t *ptr =
+      b->cap > copied_up_to ? opamp__realloc(b->ptr, cap) : move(b, cap);
   if (ptr == NULL) return false;
   b->ptr = ptr;
   b->cap = cap;
   return true;
+}
+
+/* Keys and tokens are small, and what is large is moved by the kernel. */
+bool opamp__buf_reserve(opamp__buf *b, size_t more) {
+  return reserve(b, more, (size_t)64 * 1024);
+}
+
+bool opamp__buf_reserve_secret(opamp__buf *b, size_t more) {
+  return reserve(b, more, SIZE_MAX);
 }
 
 bool opamp__buf_append(opamp__buf *b, const void *p, size_t n) {

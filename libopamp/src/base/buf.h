@@ -19,6 +19,9 @@ typedef struct opamp__buf {
 } opamp__buf;
 
 bool opamp__buf_reserve(opamp__buf *b, size_t more);
+/* Of a buffer that has to move, nothing stays where it was; the other functions
+ * promise that only below 64 KiB. */
+bool opamp__buf_reserve_secret(opamp__buf *b, size_t more);
 bool opamp__buf_append(opamp__buf *b, const void *p, size_t n);
 bool opamp__buf_byte(opamp__buf *b, uint8_t c);
 bool opamp__buf_set(opamp__buf *b, const void *p, size_t n);

@@ -15,14 +15,15 @@ enum { AGAIN_MS = 3600000 };   /* after a refusal, or without a key */
 typedef struct opamp__certificate {
   opamp__buf key, request; /* PEM; empty: none is asked for */
   bool wanted;             /* a key is to be made */
-  bool making;
+  uint64_t made_by;        /* one is being made: deadline, NEVER */
   uint64_t look_at; /* when to see whether it is time for the next, NEVER */
 } opamp__certificate;
 
 static opamp__certificate *get(opamp__core *c) {
   if (c->certificate != NULL) return c->certificate;
   c->certificate = opamp__calloc(1, sizeof *c->certificate);
-  if (c->certificate != NULL) c->certificate->look_at = OPAMP__NEVER;
+  if (c->certificate == NULL) return NULL;
+  c->certificate->made_by = c->certificate->look_at = OPAMP__NEVER;
   return c->certificate;
 }
 
@@ -49,14 +50,14 @@ opamp_bytes opamp__certificate_pending(const opamp__core *c) {
 
 void opamp__certificate_request(opamp__core *c) {
   opamp__certificate *x = get(c);
-  if (x == NULL || x->making) return;
+  if (x == NULL || x->made_by != OPAMP__NEVER) return;
   x->wanted = true;
 }
 
 bool opamp__certificate_next(opamp__core *c, opamp__action *out) {
   if (c->certificate == NULL || !c->certificate->wanted) return false;
   c->certificate->wanted = false;
-  c->certificate->making = true;
+  c->certificate->made_by = c->now + opamp__opt(c, OPAMP_OPT_STORE_TIMEOUT);
   *out = (opamp__action){.kind = OPAMP__DO_KEY};
   return true;
 }
@@ -89,8 +90,8 @@ static void not_now(opamp__core *c, const char *what, opamp_str why) {
 void opamp__certificate_key(opamp__core *c, const opamp__input *in) {
   opamp__certificate *x = c->certificate;
   opamp__buf kept = {NULL, 0, 0};
-  if (x == NULL || !x->making) return;
-  x->making = false;
+  if (x == NULL || x->made_by == OPAMP__NEVER) return;
+  x->made_by = OPAMP__NEVER;
   if (in->result != OPAMP_OK) {
     not_now(c, "no key was made", in->text);
     return;
@@ -181,6 +182,10 @@ void opamp__certificate_review(opamp__core *c, bool new_uid) {
 void opamp__certificate_tick(opamp__core *c) {
   opamp__certificate *x = c->certificate;
   int64_t in;
+  if (x != NULL && c->now >= x->made_by) {
+    x->made_by = OPAMP__NEVER;
+    not_now(c, "no key was made", OPAMP__LIT("no answer (store timeout)"));
+  }
   if (x == NULL || c->now < x->look_at) return;
   in = due_in(c);
   x->look_at = OPAMP__NEVER;
@@ -191,5 +196,6 @@ void opamp__certificate_tick(opamp__core *c) {
 }
 
 uint64_t opamp__certificate_deadline(const opamp__core *c) {
-  return c->certificate == NULL ? OPAMP__NEVER : c->certificate->look_at;
+  const opamp__certificate *x = c->certificate;
+  return x == NULL ? OPAMP__NEVER : opamp__min64(x->look_at, x->made_by);
 }

@@ -139,7 +139,6 @@ void opamp__restore_self(opamp__core *c, const opamp__buf values[OPAMP__KEEPS],
     opamp__settings_interval(c, interval_of(&c->settings->in_use));
     c->settings->interval = interval_of(&c->settings->candidate);
   }
-  c->view.settings++;
   opamp__session_moved(c);
   restore_uid(c, &values[OPAMP__KEEP_UID], unreadable & 1U << OPAMP__KEEP_UID);
 }

@@ -141,8 +141,8 @@ static bool was_useful(opamp__core *c) {
 
 /* The connection that was left for another place is over, in whatever order. */
 static void left(opamp__core *c) {
-  static const opamp__in_closed why = {
-      .text = {"left for offered connection settings", 36}};
+  opamp__in_closed why = {
+      .text = OPAMP__LIT("left for offered connection settings")};
   bool told = c->state == OPAMP__OPEN || c->state == OPAMP__CLOSING;
   if (!c->duplex) abort_connection(c);
   if (told) opamp__tell_failure(c, &why, true, 0);
@@ -209,20 +209,19 @@ void opamp__session_drop(opamp__core *c, opamp_status why, opamp_str text,
 /* --- leaving for another place (SET-4) ------------------------------------- */
 
 void opamp__session_leave(opamp__core *c) {
+  opamp__in_closed given_up = {
+      .text = OPAMP__LIT("given up for offered connection settings")};
   switch (c->state) {
     case OPAMP__OPEN:
     case OPAMP__CLOSING:
       c->leaving = true;
       c->leave_until = c->now + opamp__opt(c, OPAMP_OPT_STOP_TIMEOUT);
       break;
-    case OPAMP__OPENING: {
-      static const opamp__in_closed why = {
-          .text = {"given up for offered connection settings", 40}};
+    case OPAMP__OPENING:
       abort_connection(c);
-      opamp__tell_failure(c, &why, false, 0);
+      opamp__tell_failure(c, &given_up, false, 0);
       left(c);
       break;
-    }
     case OPAMP__WAITING:
       left(c);
       break;
@@ -233,6 +232,7 @@ void opamp__session_leave(opamp__core *c) {
 }
 
 void opamp__session_moved(opamp__core *c) {
+  c->view.settings++;
   opamp__url_free(&c->target);
   c->target_permanent = false;
   c->duplex = opamp__session_home(c)->websocket;

@@ -186,8 +186,7 @@ bool opamp__store_loaded(opamp__core *c) {
 void opamp__store_input(opamp__core *c, const opamp__input *in) {
   int key = (int)in->number;
   if (c->store == NULL || in->number >= OPAMP__KEEPS) return;
-  /* What failed is known here, not always to who says so. */
-  if (c->store->entries[key].state <= LOADING)
+  if (in->kind == OPAMP__IN_LOADED)
     loaded(c, key, in);
   else
     saved(c, key, in->result, in->text);
@@ -219,14 +218,14 @@ bool opamp__store_next(opamp__core *c, opamp__action *out) {
 }
 
 void opamp__store_tick(opamp__core *c) {
-  opamp__input in = {.kind = OPAMP__IN_SAVED,
-                     .result = OPAMP_ERR_TIMEOUT,
+  opamp__input in = {.result = OPAMP_ERR_TIMEOUT,
                      .text = OPAMP__LIT("no answer (store timeout)")};
   if (c->store == NULL) return;
   for (int key = 0; key < OPAMP__KEEPS; key++) {
     entry_state state = c->store->entries[key].state;
     if (c->now < c->store->entries[key].at) continue;
     if (state != LOADING && state != SAVING) continue;
+    in.kind = state == LOADING ? OPAMP__IN_LOADED : OPAMP__IN_SAVED;
     in.number = (uint64_t)key;
     opamp__store_input(c, &in);
   }

@@ -70,7 +70,6 @@ static void enter_candidate(opamp__core *c) {
   if (o != NULL) o->restored = false; /* what comes of it is news */
   of(c)->trial = OPAMP__TRIAL_TRYING;
   of(c)->trial_at = c->now + opamp__opt(c, OPAMP_OPT_TRIAL_TIMEOUT);
-  c->view.settings++;
   opamp__session_moved(c);
 }
 
@@ -87,9 +86,7 @@ void opamp__trial_stopped(opamp__core *c) {
   if (!opamp__trial_busy(c) || of(c)->trial == OPAMP__TRIAL_RESUMES) return;
   bool moved = of(c)->trial == OPAMP__TRIAL_TRYING;
   of(c)->trial = OPAMP__TRIAL_RESUMES;
-  if (!moved) return;
-  c->view.settings++;
-  opamp__session_moved(c);
+  if (moved) opamp__session_moved(c);
 }
 
 /* --- the end -------------------------------------------------------------- */
@@ -100,7 +97,6 @@ void opamp__trial_answered(opamp__core *c) {
   if (!opamp__trial_trying(c)) return;
   opamp__place_move(&s->in_use, &s->candidate);
   s->trial = OPAMP__TRIAL_NONE;
-  c->view.settings++;
   opamp__settings_interval(c, s->interval);
   opamp__restore_keep_settings(c);
   opamp__certificate_review(c, false);
@@ -113,7 +109,6 @@ void opamp__trial_failed(opamp__core *c, opamp_str why) {
   (void)opamp__buf_printf(&text, "%s: %.*s", opamp__core_url(c)->text,
                           (int)why.len, why.len > 0 ? why.ptr : "");
   over(c);
-  c->view.settings++;
   opamp__session_moved(c);
   opamp__restore_keep_settings(c);
   opamp__settings_tried(c, false,

@@ -34,7 +34,7 @@ void opamp__client_unref(opamp_client *c) {
   if (c->url.text != NULL) opamp__url_free(&c->url);
   opamp__free(c->last_error);
   opamp__offered_free(c->offered);
-  opamp__kept_close(c);
+  opamp__kept_free(c);
   opamp__buf_free(&c->config_hash);
   opamp__buf_free(&c->server_customs);
   opamp__snapshot_unref(c->options);

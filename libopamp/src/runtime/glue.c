@@ -272,7 +272,7 @@ static void emit(opamp_client *c, opamp_event *e) {
 }
 
 static void perform(opamp_client *c, const opamp__action *a) {
-  opamp__command *answer;
+  opamp__command *answer = NULL;
   switch (a->kind) {
     case OPAMP__DO_OPEN:
       do_open(c, a);
@@ -297,7 +297,7 @@ static void perform(opamp_client *c, const opamp__action *a) {
     case OPAMP__DO_SAVE:
     case OPAMP__DO_ERASE:
     case OPAMP__DO_KEY:
-      opamp__kept_perform(c, a, &answer);
+      answer = opamp__kept_perform(c, a);
       if (answer != NULL) defer(c, answer);
       break;
   }

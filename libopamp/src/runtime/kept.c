@@ -12,12 +12,18 @@
 /* What survives a restart. The core asks for it to be loaded and saved; a
  * directory answers at once, the application by its inbox. */
 
+/* What the application has been asked. */
+typedef struct question {
+  int64_t request;       /* 0: answered */
+  opamp__in_kind answer; /* LOADED or SAVED */
+} question;
+
 struct opamp__kept {
   opamp__statedir *dir; /* NULL: the application keeps it */
   opamp_event *notes;   /* of the directory, until the client is started */
-  /* Under the mutex: the number of the newest request, and those that wait for
-   * the application, by key; 0: none. */
-  int64_t request, requests[OPAMP__KEEPS];
+  /* Under the mutex: */
+  int64_t newest; /* request */
+  question questions[OPAMP__KEEPS];
 };
 
 /* --- answers -------------------------------------------------------------- */
@@ -98,9 +104,14 @@ opamp_status opamp__kept_open(opamp_client *c) {
 void opamp__kept_close(opamp_client *c) {
   if (c->kept == NULL) return;
   opamp__statedir_close(c->kept->dir);
+  c->kept->dir = NULL;
   opamp__events_discard(c->kept->notes);
+  c->kept->notes = NULL;
+}
+
+void opamp__kept_free(opamp_client *c) {
+  opamp__kept_close(c);
   opamp__free(c->kept);
-  c->kept = NULL;
 }
 
 void opamp__kept_tell(opamp_client *c) {
@@ -127,28 +138,36 @@ static void ask(opamp_client *c, const opamp__action *a) {
     return;
   }
   opamp__lock(c->loop);
-  c->kept->requests[a->code] = ++c->kept->request;
-  opamp__event_set_number(e, OPAMP_NUM_REQUEST, c->kept->request);
+  c->kept->questions[a->code] =
+      (question){.request = ++c->kept->newest,
+                 .answer = kind == OPAMP_EVENT_STORE_LOAD ? OPAMP__IN_LOADED
+                                                          : OPAMP__IN_SAVED};
+  opamp__event_set_number(e, OPAMP_NUM_REQUEST, c->kept->newest);
   opamp__unlock(c->loop);
   if (kind == OPAMP_EVENT_STORE_SAVE && opamp__keep_secret(a->code))
     opamp__event_set_number(e, OPAMP_NUM_SECRET, 1);
   opamp__queue_push(c, e);
 }
 
-/* The key of a request, which is answered now; -1 when it does not wait. */
-static int claim(opamp_client *c, int64_t request) {
-  int key = OPAMP__KEEPS - 1;
+/* The key of the question, which is answered now; -1 when none waits for such
+ * an answer. A failure answers both kinds. */
+static int claim(opamp_client *c, int64_t request, opamp_status result,
+                 opamp__in_kind *kind) {
+  int key = c->kept == NULL || request <= 0 ? -1 : OPAMP__KEEPS - 1;
   opamp__lock(c->loop);
-  if (c->kept == NULL) key = -1;
-  while (key >= 0 && (request <= 0 || c->kept->requests[key] != request)) key--;
-  if (key >= 0) c->kept->requests[key] = 0;
+  while (key >= 0 && c->kept->questions[key].request != request) key--;
+  if (key >= 0 && result == OPAMP_ERR_IO)
+    *kind = c->kept->questions[key].answer;
+  else if (key >= 0 && c->kept->questions[key].answer != *kind)
+    key = -1;
+  if (key >= 0) c->kept->questions[key].request = 0;
   opamp__unlock(c->loop);
   return key;
 }
 
 static void disclaim(opamp_client *c, int key, int64_t request) {
   opamp__lock(c->loop);
-  c->kept->requests[key] = request;
+  c->kept->questions[key].request = request;
   opamp__unlock(c->loop);
 }
 
@@ -157,7 +176,7 @@ static opamp_status answer(opamp_client *c, int64_t request,
                            opamp__in_kind kind, opamp_status result,
                            opamp_bytes value, const char *function) {
   opamp_status s = OPAMP_ERR_NOMEM;
-  int key = claim(c, request);
+  int key = claim(c, request, result, &kind);
   opamp__command *cmd;
   if (key < 0)
     return opamp__fail(OPAMP_ERR_STATE, "%s: no request %lld waits for it",
@@ -199,7 +218,6 @@ opamp_status opamp_client_store_failed(opamp_client *c, int64_t request,
   if (!opamp__utf8_valid((const uint8_t *)text.ptr, text.len))
     return opamp__fail(OPAMP_ERR_UTF8, "%s: the text is not UTF-8", __func__);
   (void)opamp__fail(OPAMP_ERR_IO, "%s", text.ptr);
-  /* LOADED and SAVED mean the same here: the core knows what it asked for. */
   return answer(c, request, OPAMP__IN_SAVED, OPAMP_ERR_IO, none, __func__);
 }
 
@@ -223,15 +241,10 @@ static opamp__command *make_key(const opamp_client *c) {
   return cmd;
 }
 
-void opamp__kept_perform(opamp_client *c, const opamp__action *a,
-                         opamp__command **answer) {
-  *answer = NULL;
-  if (a->kind == OPAMP__DO_KEY)
-    *answer = make_key(c);
-  else if (c->kept->dir == NULL)
-    ask(c, a);
-  else if (a->kind == OPAMP__DO_LOAD)
-    *answer = load(c, a->code);
-  else
-    *answer = save(c, a);
+opamp__command *opamp__kept_perform(opamp_client *c, const opamp__action *a) {
+  if (a->kind == OPAMP__DO_KEY) return make_key(c);
+  if (c->kept->dir != NULL)
+    return a->kind == OPAMP__DO_LOAD ? load(c, a->code) : save(c, a);
+  ask(c, a);
+  return NULL;
 }

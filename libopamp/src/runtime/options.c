@@ -181,25 +181,26 @@ opamp_status opamp_options_set_text(opamp_options *o, int key,
 
 /* --- the rest ------------------------------------------------------------- */
 
-opamp_status opamp_options_add_header(opamp_options *o, const char *name,
-                                      const char *value) {
-  opamp_status status = check(o, __func__);
+static opamp_status add_header(opamp_options *o, bool for_proxy,
+                               const char *name, const char *value,
+                               const char *function) {
+  opamp_status status = check(o, function);
   opamp__snapshot *s;
   if (status != OPAMP_OK) return status;
   s = edit(o);
   if (s == NULL) return opamp__nomem();
-  return opamp__headers_add(&s->headers, opamp__str(name), opamp__str(value));
+  return opamp__headers_add(for_proxy ? &s->proxy.headers : &s->headers,
+                            opamp__str(name), opamp__str(value));
+}
+
+opamp_status opamp_options_add_header(opamp_options *o, const char *name,
+                                      const char *value) {
+  return add_header(o, false, name, value, __func__);
 }
 
 opamp_status opamp_options_add_proxy_header(opamp_options *o, const char *name,
                                             const char *value) {
-  opamp_status status = check(o, __func__);
-  opamp__snapshot *s;
-  if (status != OPAMP_OK) return status;
-  s = edit(o);
-  if (s == NULL) return opamp__nomem();
-  return opamp__headers_add(&s->proxy.headers, opamp__str(name),
-                            opamp__str(value));
+  return add_header(o, true, name, value, __func__);
 }
 
 opamp_status opamp_options_set_instance_uid(opamp_options *o, opamp_bytes uid) {

@@ -262,13 +262,13 @@ opamp_status opamp__redacted(opamp_msg **out, const opamp_msg *effective,
 /* Opens the directory of the options, if any, and tells the core what is in it.
  * Errors as opamp__statedir_open. */
 opamp_status opamp__kept_open(opamp_client *c);
-void opamp__kept_close(opamp_client *c);
+void opamp__kept_close(opamp_client *c); /* others may have the directory now */
+void opamp__kept_free(opamp_client *c);
 /* What was noted until now, and nobody could be told. */
 void opamp__kept_tell(opamp_client *c);
-/* Performs LOAD, SAVE, ERASE, KEY. `*answer` is for the core when the action is
- * over, NULL when it comes later, or memory lacked. */
-void opamp__kept_perform(opamp_client *c, const opamp__action *a,
-                         opamp__command **answer);
+/* Performs LOAD, SAVE, ERASE, KEY; the answer for the core, when the action is
+ * over. NULL: it comes later, or memory lacked, and the deadline comes. */
+opamp__command *opamp__kept_perform(opamp_client *c, const opamp__action *a);
 
 /* --- glue.c: the thread that drives --------------------------------------- */
 

@@ -379,21 +379,10 @@ static int look(const opamp__statedir *s, const char *key, found *f) {
   return error;
 }
 
-/* Without the copy that realloc may leave behind. */
-static bool grow(opamp__buf *b, size_t n) {
-  opamp__buf more = {0};
-  if (n <= b->cap - b->len) return true;
-  if (!opamp__buf_reserve(&more, b->len + n)) return false;
-  opamp__buf_append(&more, b->ptr, b->len);
-  opamp__buf_wipe_free(b);
-  *b = more;
-  return true;
-}
-
 /* Appends the value behind the header that was read; an errno, or f->why. */
 static int read_value(found *f, opamp__buf *out) {
   size_t size = (size_t)(f->size - sizeof f->head), n;
-  if (!grow(out, size)) return ENOMEM;
+  if (!opamp__buf_reserve_secret(out, size)) return ENOMEM;
   uint8_t *value = size > 0 ? out->ptr + out->len : NULL;
   int error = read_all(f->fd, value, size, &n);
   opamp__statefile_verdict v =

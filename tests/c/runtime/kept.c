@@ -132,6 +132,14 @@ static rt client(stub *s, const char *dir, bool websocket) {
   return t;
 }
 
+/* One that keeps things by events, connected, with nothing left to say. */
+static rt started(stub *s, shelf *kept, bool websocket) {
+  rt t = client(s, NULL, websocket);
+  CHECK_EQ(opamp_client_start(t.c), OPAMP_OK);
+  skip(&t, kept, OPAMP_EVENT_DELIVERED);
+  return t;
+}
+
 static void client_free(rt *t) {
   opamp_client_free(t->c);
   opamp_loop_free(t->l);
@@ -176,9 +184,7 @@ TEST(the_application_keeps_the_uid) {
   shelf kept = {.count = 0};
   uint8_t first[OPAMP_UID_LEN], second[OPAMP_UID_LEN];
   for (int life = 0; life < 2; life++) {
-    rt t = client(s, NULL, true);
-    opamp_client_start(t.c);
-    skip(&t, &kept, OPAMP_EVENT_DELIVERED);
+    rt t = started(s, &kept, true);
     uid_of(&t, life == 0 ? first : second);
     client_free(&t);
   }
@@ -195,17 +201,13 @@ static void settings_over_restarts(bool websocket) {
   stub *s = stub_new();
   shelf kept = {.count = 0};
   char token[32];
-  rt t = client(s, NULL, websocket);
-  opamp_client_start(t.c);
-  skip(&t, &kept, OPAMP_EVENT_DELIVERED);
+  rt t = started(s, &kept, websocket);
   stub_push(s, settings_offer("s", "t0ken"));
   settled(&t, &kept, OPAMP_CONNECTION_SETTINGS_STATUSES_APPLIED);
   skip(&t, &kept, OPAMP_EVENT_DELIVERED);
   CHECK(kept.secret[slot(&kept, opamp_str_of("opamp_settings"))]);
   client_free(&t);
-  t = client(s, NULL, websocket);
-  opamp_client_start(t.c);
-  skip(&t, &kept, OPAMP_EVENT_DELIVERED);
+  t = started(s, &kept, websocket);
   stub_header(s, "Token", token, sizeof token);
   CHECK_STR(token, "t0ken");
   client_free(&t);
@@ -225,9 +227,7 @@ TEST(the_application_keeps_settings_http) {
 TEST(a_full_store_means_no_trial) {
   stub *s = stub_new();
   shelf kept = {.count = 0};
-  rt t = client(s, NULL, true);
-  opamp_client_start(t.c);
-  skip(&t, &kept, OPAMP_EVENT_DELIVERED);
+  rt t = started(s, &kept, true);
   kept.full = true;
   stub_push(s, settings_offer("s", "t0ken"));
   settled(&t, &kept, OPAMP_CONNECTION_SETTINGS_STATUSES_FAILED);
@@ -247,6 +247,8 @@ TEST(answers_that_nobody_waits_for) {
   opamp_event_free(e);
   opamp_bytes none = {NULL, 0};
   CHECK_EQ(opamp_client_store_failed(t.c, request, "\xff"), OPAMP_ERR_UTF8);
+  /* That would be an instance uid of no bytes. */
+  CHECK_EQ(opamp_client_store_saved(t.c, request), OPAMP_ERR_STATE);
   CHECK_EQ(opamp_client_store_loaded(t.c, request, none), OPAMP_OK);
   CHECK_EQ(opamp_client_store_loaded(t.c, request, none), OPAMP_ERR_STATE);
   CHECK_EQ(opamp_client_store_saved(t.c, 0), OPAMP_ERR_STATE);
@@ -334,9 +336,7 @@ TEST(options_that_do_not_go_together) {
 TEST(a_request_for_a_certificate) {
   stub *s = stub_new();
   shelf kept = {.count = 0};
-  rt t = client(s, NULL, true);
-  opamp_client_start(t.c);
-  skip(&t, &kept, OPAMP_EVENT_DELIVERED);
+  rt t = started(s, &kept, true);
   CHECK_EQ(opamp_client_request_certificate(t.c), OPAMP_OK);
   skip(&t, &kept, OPAMP_EVENT_DELIVERED);
   size_t len;
@@ -364,9 +364,7 @@ static void secrets_are_wiped(bool websocket) {
   stub *s = stub_new();
   shelf kept = {.count = 0};
   char token[32];
-  rt t = client(s, NULL, websocket);
-  opamp_client_start(t.c);
-  skip(&t, &kept, OPAMP_EVENT_DELIVERED);
+  rt t = started(s, &kept, websocket);
   freed_watch(secret);
   stub_push(s, settings_offer("s", secret));
   settled(&t, &kept, OPAMP_CONNECTION_SETTINGS_STATUSES_APPLIED);

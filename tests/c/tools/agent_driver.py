@@ -2,6 +2,7 @@
 """What a test needs to drive opamp-agent: the program with its events and
 commands, and a place for its files. Only the standard library."""
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -15,6 +16,15 @@ import peer_driver
 from peer_driver import LIMIT
 
 AGENT = PEER = None  # the programs
+
+
+# What an agent needs to be offered where to connect.
+SETTINGS = ("--capabilities=+AcceptsOpAMPConnectionSettings,"
+            "+ReportsConnectionSettingsStatus")
+
+
+def sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def text(body):
@@ -105,6 +115,12 @@ def rest(peer, field, **match):
             return message[field]
 
 
+def offer_settings(peer, name, **parts):
+    """Offers connection settings whose hash is that of `name`."""
+    peer.command("send", message={
+        "connection_settings": {"hash": sha(name), **parts}})
+
+
 class Case(unittest.TestCase):
     scheme = "ws"
 
@@ -120,6 +136,19 @@ class Case(unittest.TestCase):
     def agent(self, peer, *args, **keys):
         return Agent(f"{self.scheme}://{peer.host}:{peer.port}",
                      "--poll-interval=100", *args, **keys)
+
+    def offer(self, peer, name, **opamp):
+        """Offers where to connect, and how."""
+        offer_settings(peer, name, opamp=opamp)
+
+    def settled(self, agent, name, status="APPLIED"):
+        """Waits until the settings of that name have their final status, and
+        returns its error."""
+        while True:
+            got = agent.wait("connection_settings_status", hash=sha(name))
+            if got["status"] != "APPLYING":
+                self.assertEqual(got["status"], status, got)
+                return got["error"]
 
     def files(self):
         return {str(p.relative_to(self.dir)): p.read_text()

@@ -2,7 +2,6 @@
 """certificate_contract.py AGENT PEER: client certificates that opamp-agent is
 offered, and those it asks for, over both transports and TLS."""
 import base64
-import hashlib
 import json
 import subprocess
 import sys
@@ -10,10 +9,8 @@ import unittest
 
 import agent_driver
 import peer_driver
-from agent_driver import rest
+from agent_driver import SETTINGS, rest
 
-SETTINGS = ("--capabilities=+AcceptsOpAMPConnectionSettings,"
-            "+ReportsConnectionSettingsStatus")
 CA_CONF = """[ca]
 default_ca = c
 [c]
@@ -27,10 +24,6 @@ copy_extensions = copy
 [any]
 commonName = supplied
 """
-
-
-def sha(text):
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def b64(data):
@@ -108,19 +101,8 @@ class OverWebSocket(agent_driver.Case):
             peer, f"--ca={self.ca.file('ca.pem')}", "--trial-interval=0",
             "--reconnect-delay=0", f"--state-dir={self.state}", *args)
 
-    def offer(self, peer, name, **opamp):
-        peer.command("send", message={"connection_settings": {
-            "hash": sha(name), "opamp": opamp}})
-
     def to(self, peer):
         return f"{self.scheme}://{peer.host}:{peer.port}"
-
-    def settled(self, agent, name, status="APPLIED"):
-        while True:
-            got = agent.wait("connection_settings_status", hash=sha(name))
-            if got["status"] != "APPLYING":
-                self.assertEqual(got["status"], status, got)
-                return got["error"]
 
     def subject(self, peer, wanted):
         while True:

@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """settings_contract.py AGENT PEER: connection settings that a server offers to
 opamp-agent, over both transports: tried, kept, given back, kept over restarts."""
-import hashlib
 import json
 import subprocess
 import sys
 import unittest
 
 import agent_driver
-from agent_driver import rest
+from agent_driver import SETTINGS, offer_settings, rest, sha
 
-SETTINGS = ("--capabilities=+AcceptsOpAMPConnectionSettings,"
-            "+ReportsConnectionSettingsStatus")
 SECRET = "s3cr3t-token"
-
-
-def sha(text):
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Settings(agent_driver.Case):
@@ -26,21 +19,6 @@ class Settings(agent_driver.Case):
 
     def url(self, peer, scheme=None):
         return f"{scheme or self.scheme}://{peer.host}:{peer.port}/v1/opamp"
-
-    def offer(self, peer, name, parts=None, **opamp):
-        """Offers settings whose hash is that of `name`."""
-        offers = {"hash": sha(name), **(parts or {})}
-        if opamp or parts is None:
-            offers["opamp"] = opamp
-        peer.command("send", message={"connection_settings": offers})
-        return sha(name)
-
-    def settled(self, agent, name, status="APPLIED"):
-        while True:
-            got = agent.wait("connection_settings_status", hash=sha(name))
-            if got["status"] != "APPLYING":
-                self.assertEqual(got["status"], status, got)
-                return got["error"]
 
     def kill(self, agent):
         agent.process.kill()
@@ -159,7 +137,7 @@ class Settings(agent_driver.Case):
                 self.assertIn(what, self.settled(agent, name, "FAILED"), name)
                 got = self.reported(peer, name, "FAILED")["error_message"]
                 self.assertTrue(got.startswith("opamp: "), got)
-            self.offer(peer, "metrics", {"own_metrics": {}})
+            offer_settings(peer, "metrics", own_metrics={})
             self.assertIn("ReportsOwnMetrics is off",
                           self.settled(agent, "metrics", "FAILED"))
             peer.command("send", message={"connection_settings": {
@@ -282,9 +260,9 @@ class Settings(agent_driver.Case):
                 "+ReportsConnectionSettingsStatus,"
                 "+AcceptsOpAMPConnectionSettings") as agent:
             agent.wait("delivered")
-            self.offer(peer, "both", {"own_metrics": {
-                "destination_endpoint": "http://m"}},
-                heartbeat_interval_seconds=9)
+            offer_settings(peer, "both",
+                           own_metrics={"destination_endpoint": "http://m"},
+                           opamp={"heartbeat_interval_seconds": 9})
             got = agent.wait("connection_settings")
             self.assertEqual(got["kinds"], ["opamp", "own_metrics"])
             agent.command("settings_status", hash=sha("both"), status="FAILED",
