@@ -137,35 +137,42 @@ static int no_passphrase(char *buf, int size, int rwflag, void *user_data) {
   return 0;
 }
 
-SSL_CTX *listener_tls(const char *cert, const char *key, const char *client_ca,
-                      char *err, size_t errlen) {
+/* What OpenSSL found wrong with a file: first; what follows from it says less,
+ * "PEM lib". */
+static bool fail_tls(char *err, size_t errlen, const char *file) {
+  unsigned long code = ERR_peek_error();
+  const char *why = ERR_reason_error_string(code);
+  if (ERR_SYSTEM_ERROR(code)) why = strerror(ERR_GET_REASON(code));
+  fail(err, errlen, file, why != NULL ? why : "cannot be used");
+  ERR_clear_error();
+  return false;
+}
+
+SSL_CTX *listener_tls(const char *cert, const char *key, char *err,
+                      size_t errlen) {
   const char *file = cert;
   SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-  if (ctx == NULL) goto fail;
-  SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-  if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1) goto fail;
-  file = key;
-  if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(ctx) != 1)
-    goto fail;
-  file = client_ca;
-  if (client_ca != NULL) {
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca);
-    if (names == NULL ||
-        SSL_CTX_load_verify_locations(ctx, client_ca, NULL) != 1) {
-      sk_X509_NAME_pop_free(names, X509_NAME_free);
-      goto fail;
-    }
-    SSL_CTX_set_client_CA_list(ctx, names);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-                       NULL);
-  }
-  return ctx;
-
-fail:;
-  const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-  fail(err, errlen, file, reason != NULL ? reason : "cannot be used");
-  ERR_clear_error();
+  bool ok = ctx != NULL;
+  if (ok) SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+  ok = ok && SSL_CTX_use_certificate_chain_file(ctx, cert) == 1;
+  if (ok) file = key;
+  if (ok && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+      SSL_CTX_check_private_key(ctx) == 1)
+    return ctx;
+  fail_tls(err, errlen, file);
   SSL_CTX_free(ctx);
   return NULL;
+}
+
+bool listener_client_ca(SSL_CTX *ctx, const char *file, bool optional,
+                        char *err, size_t errlen) {
+  int must = optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(file);
+  if (names == NULL || SSL_CTX_load_verify_locations(ctx, file, NULL) != 1) {
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return fail_tls(err, errlen, file);
+  }
+  SSL_CTX_set_client_CA_list(ctx, names);
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | must, NULL);
+  return true;
 }
