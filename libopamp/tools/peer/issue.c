@@ -88,14 +88,7 @@ static bool set_serial(X509 *cert) {
          ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), serial >> 1) == 1;
 }
 
-/* Some keys, those of Ed25519, sign without a digest of their own. */
-static bool sign(X509 *cert, EVP_PKEY *key) {
-  int nid = NID_undef;
-  bool none =
-      EVP_PKEY_get_default_digest_nid(key, &nid) == 2 && nid == NID_undef;
-  return X509_sign(cert, key, none ? NULL : EVP_sha256()) > 0;
-}
-
+/* Which digest it is signed with is the default of the authority's key. */
 static X509 *make(const peer *p, X509_REQ *req) {
   X509 *ca = SSL_CTX_get0_certificate(p->issuer);
   X509 *cert = X509_new();
@@ -108,7 +101,7 @@ static X509 *make(const peer *p, X509_REQ *req) {
       X509_gmtime_adj(X509_getm_notAfter(cert),
                       (long)p->options.issue_seconds) != NULL &&
       add_extensions(cert, ca) &&
-      sign(cert, SSL_CTX_get0_privatekey(p->issuer)))
+      X509_sign(cert, SSL_CTX_get0_privatekey(p->issuer), NULL) > 0)
     return cert;
   X509_free(cert);
   return NULL;
