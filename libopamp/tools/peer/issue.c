@@ -43,11 +43,11 @@ static X509_REQ *read_request(opamp_bytes csr, const char **why) {
   BIO_free(bio);
   EVP_PKEY *key = req != NULL ? X509_REQ_get0_pubkey(req) : NULL;
   if (req == NULL)
-    *why = "no certificate signing request in PEM";
+    *why = "csr: no certificate signing request in PEM";
   else if (key == NULL)
-    *why = "its key cannot be used";
+    *why = "csr: its key cannot be used";
   else if (X509_REQ_verify(req, key) != 1)
-    *why = "its signature is not that of its key";
+    *why = "csr: its signature is not that of its key";
   else
     return req;
   X509_REQ_free(req);
@@ -142,7 +142,7 @@ bool issue_offer(const peer *p, opamp_bytes csr, opamp_msg *m,
   if (req != NULL) {
     cert = make(p, req);
     ok = cert != NULL && offer(m, cert, SSL_CTX_get0_certificate(p->issuer));
-    if (!ok) *why = "no certificate could be made";
+    if (!ok) *why = "csr: no certificate could be made from it";
   }
   X509_free(cert);
   X509_REQ_free(req);
