@@ -235,6 +235,10 @@ static const cli_option timing_rows[] = {
                    "Asks the server for a client certificate, and for the next "
                    "one in time. Needs --state-dir.",
                    OPAMP_OPT_REQUEST_CERTIFICATE),
+    NUMBER("certificate-renew-percent", "N", NULL,
+           "When the next one is asked for: when that much of the life of the "
+           "last is over.",
+           OPAMP_OPT_CERTIFICATE_RENEW_PERCENT),
     LIBRARY_SWITCH("allow-weaker-tls", NULL,
                    "Takes offers that make TLS weaker: no verification, an "
                    "older version, no TLS.",

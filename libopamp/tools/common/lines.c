@@ -97,6 +97,9 @@ json_t *tool_line_parse(const char *line, size_t len, char *err,
   json_error_t e;
   json_t *j = json_loadb(line, len, JSON_REJECT_DUPLICATES, &e);
   if (j == NULL) {
+    // "… near 'text'": that may be a secret.
+    char *near = strstr(e.text, " near '");
+    if (near != NULL) *near = '\0';
     snprintf(err, errlen, "not JSON: %s, column %d", e.text, e.column);
   } else if (!json_is_object(j)) {
     snprintf(err, errlen, "not a JSON object");

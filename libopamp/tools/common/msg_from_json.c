@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/file.h"
 #include "common/msg_form.h"
 #include "common/msg_json.h"
 #include "common/text.h"
 #include "opamp/uid.h"
+
+enum { FILE_MAX = 1024 * 1024 };
 
 /* Where the reader is, for error texts: a chain on the stack. */
 typedef struct place {
@@ -18,6 +21,7 @@ typedef struct place {
 } place;
 
 typedef struct reader {
+  bool typed; /* settings in the form for people */
   char *err;
   size_t errlen;
   opamp_status status;
@@ -144,6 +148,13 @@ static bool get_base64(reader *r, const place *at, const json_t *j,
   return true;
 }
 
+static bool get_text(reader *r, const place *at, const json_t *j,
+                     tool_buf *out) {
+  if (!json_is_string(j)) return bad(r, at, "not a text");
+  tool_buf_add(out, json_string_value(j), json_string_length(j));
+  return true;
+}
+
 static bool get_uid(reader *r, const place *at, const json_t *j,
                     tool_buf *out) {
   uint8_t uid[OPAMP_UID_LEN];
@@ -174,7 +185,7 @@ static bool set_bytes(reader *r, const place *at, opamp_msg *m, int field,
       if (!ok) bad(r, at, "not hex");
       break;
     default:
-      ok = get_base64(r, at, j, &b);
+      ok = r->typed ? get_text(r, at, j, &b) : get_base64(r, at, j, &b);
       break;
   }
   if (ok && b.failed) ok = done(r, at, OPAMP_ERR_NOMEM);
@@ -188,6 +199,8 @@ static bool set_bytes(reader *r, const place *at, opamp_msg *m, int field,
 /* --- fields --------------------------------------------------------------- */
 
 static bool read_message(reader *r, const place *at, opamp_msg *m,
+                         const json_t *j);
+static bool read_headers(reader *r, const place *at, opamp_msg *m,
                          const json_t *j);
 
 static bool set_u64(reader *r, const place *at, opamp_msg *m, int field,
@@ -236,8 +249,10 @@ static bool set_value(reader *r, const place *at, opamp_msg *m, int field,
       return get_enum(r, at, type, field, j, &v) &&
              done(r, at, opamp_msg_set_u64(m, field, v));
     default:
-      return done(r, at, opamp_msg_add(&child, m, field)) &&
-             read_message(r, at, child, j);
+      if (!done(r, at, opamp_msg_add(&child, m, field))) return false;
+      return r->typed && opamp_msg_type(child) == OPAMP_MSG_HEADERS
+                 ? read_headers(r, at, child, j)
+                 : read_message(r, at, child, j);
   }
 }
 
@@ -274,6 +289,46 @@ static bool read_map(reader *r, const place *at, opamp_msg *m, int field,
   return true;
 }
 
+/* The field that `key` names the file of: <field>_file, of those that hold
+ * PEM; 0: of none. */
+static int file_field(int type, const char *key) {
+  static const char end[] = "_file";
+  char name[64];
+  size_t n = strlen(key), k = sizeof end - 1;
+  if (n <= k || n - k >= sizeof name || strcmp(key + n - k, end) != 0) return 0;
+  memcpy(name, key, n - k);
+  name[n - k] = '\0';
+  int field = opamp_msg_field_by_name(type, name);
+  bool pem = type == OPAMP_MSG_TLS_CERTIFICATE ||
+             (type == OPAMP_MSG_TLS_CONNECTION_SETTINGS &&
+              field == OPAMP_TLS_CONNECTION_SETTINGS_CA_PEM_CONTENTS);
+  return pem ? field : 0;
+}
+
+/* What is no field of a message is an error, but for a file of one. The value
+ * is not repeated: it may be a key that was meant for the field itself. */
+static bool read_named_file(reader *r, const place *at, opamp_msg *m,
+                            const json_t *all, const json_t *j) {
+  int type = opamp_msg_type(m);
+  int field = r->typed ? file_field(type, at->name) : 0;
+  tool_buf b = {0};
+  if (field == 0) return bad(r, at, "unknown key");
+  if (json_object_get(all, opamp_msg_field_name(type, field)) != NULL)
+    return bad(r, at, "is given without a file, too");
+  if (!json_is_string(j)) return bad(r, at, "not a text");
+  const char *why = tool_file_read(&b, json_string_value(j), FILE_MAX);
+  bool ok = why == NULL || bad(r, at, why);
+  const char *p = b.ptr != NULL ? (const char *)b.ptr : "";
+  if (ok)
+    ok = done(r, at,
+              opamp_msg_field_kind(type, field) == OPAMP_KIND_STR
+                  ? opamp_msg_set_str(m, field, (opamp_str){p, b.len})
+                  : opamp_msg_set_bytes(
+                        m, field, (opamp_bytes){(const uint8_t *)p, b.len}));
+  tool_buf_free(&b);
+  return ok;
+}
+
 static bool read_message(reader *r, const place *at, opamp_msg *m,
                          const json_t *j) {
   const char *key;
@@ -283,7 +338,10 @@ static bool read_message(reader *r, const place *at, opamp_msg *m,
   json_object_foreach((json_t *)j, key, value) {
     place here = {at, key, 0};
     int field = opamp_msg_field_by_name(type, key);
-    if (field == 0) return bad(r, &here, "unknown key");
+    if (field == 0) {
+      if (!read_named_file(r, &here, m, j, value)) return false;
+      continue;
+    }
     unsigned flags = opamp_msg_field_flags(type, field);
     bool ok = (flags & OPAMP_FIELD_MAP) != 0
                   ? read_map(r, &here, m, field, value)
@@ -297,7 +355,7 @@ static bool read_message(reader *r, const place *at, opamp_msg *m,
 
 opamp_status tool_msg_from_json(opamp_msg **out, int type, const json_t *j,
                                 char *err, size_t errlen) {
-  reader r = {err, errlen, OPAMP_OK};
+  reader r = {.err = err, .errlen = errlen};
   *out = NULL;
   if (!done(&r, NULL, opamp_msg_new(out, type))) return r.status;
   if (read_message(&r, NULL, *out, j)) return OPAMP_OK;
@@ -308,9 +366,48 @@ opamp_status tool_msg_from_json(opamp_msg **out, int type, const json_t *j,
 
 bool tool_agent_capabilities_from_json(uint64_t *out, const json_t *list,
                                        char *err, size_t errlen) {
-  reader r = {err, errlen, OPAMP_OK};
+  reader r = {.err = err, .errlen = errlen};
   place at = {NULL, "capabilities", 0};
   return get_capabilities(&r, &at, list, opamp_agent_capability_by_name, out);
+}
+
+/* --- settings ------------------------------------------------------------- */
+
+static bool add_header(reader *r, const place *at, opamp_msg *headers,
+                       opamp_str name, const json_t *value) {
+  opamp_msg *header;
+  if (!json_is_string(value)) return bad(r, at, "not a text");
+  return done(r, at, opamp_msg_add(&header, headers, OPAMP_HEADERS_HEADERS)) &&
+         done(r, at, opamp_msg_set_str(header, OPAMP_HEADER_KEY, name)) &&
+         done(r, at,
+              opamp_msg_set_str(header, OPAMP_HEADER_VALUE, text_of(value)));
+}
+
+/* {name: value} or {name: [values]}. */
+static bool read_headers(reader *r, const place *at, opamp_msg *m,
+                         const json_t *j) {
+  const char *key;
+  size_t len;
+  json_t *value;
+  if (!json_is_object(j)) return bad(r, at, "not an object");
+  json_object_keylen_foreach((json_t *)j, key, len, value) {
+    place here = {at, key, 0};
+    opamp_str name = {key, len};
+    if (!json_is_array(value) && !add_header(r, &here, m, name, value))
+      return false;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+      place one = {&here, NULL, i};
+      if (!add_header(r, &one, m, name, json_array_get(value, i))) return false;
+    }
+  }
+  return true;
+}
+
+opamp_status tool_settings_from_json(opamp_msg *offers, const json_t *parts,
+                                     char *err, size_t errlen) {
+  reader r = {.typed = true, .err = err, .errlen = errlen};
+  read_message(&r, NULL, offers, parts);
+  return r.status;
 }
 
 /* --- files ---------------------------------------------------------------- */
@@ -348,7 +445,7 @@ static bool read_file(reader *r, const place *at, opamp_msg *file,
 
 opamp_status tool_files_from_json(opamp_msg *map, const json_t *files,
                                   char *err, size_t errlen) {
-  reader r = {err, errlen, OPAMP_OK};
+  reader r = {.err = err, .errlen = errlen};
   place at = {NULL, "files", 0};
   int field = opamp_msg_field_by_name(opamp_msg_type(map), "config_map");
   const char *key;

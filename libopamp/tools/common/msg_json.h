@@ -41,6 +41,18 @@ opamp_status tool_msg_from_json(opamp_msg **out, int type, const json_t *j,
 opamp_status tool_files_from_json(opamp_msg *map, const json_t *files,
                                   char *err, size_t errlen);
 
+/* Connection settings in the form for people, added to `offers`, a
+ * ConnectionSettingsOffers: as above, but
+ *
+ *   headers           {name: value}, {name: [value, value]}
+ *   cert, private_key, ca_cert: PEM as it is, a text. Beside them and
+ *                     ca_pem_contents: the same with _file at the end, the name
+ *                     of a file with it
+ *
+ * An error never holds a value. */
+opamp_status tool_settings_from_json(opamp_msg *offers, const json_t *parts,
+                                     char *err, size_t errlen);
+
 /* The names of the bits that are set; a new reference, or NULL. */
 json_t *tool_agent_capabilities_to_json(uint64_t bits);
 json_t *tool_server_capabilities_to_json(uint64_t bits);

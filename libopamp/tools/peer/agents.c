@@ -51,6 +51,7 @@ static void agent_free(void *node) {
   }
   tool_buf_free(&a->config_hash);
   tool_buf_free(&a->offered_hash);
+  tool_buf_free(&a->csr);
   free(a);
 }
 

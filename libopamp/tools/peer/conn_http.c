@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
+#include "common/text.h"
 #include "peer/deflate.h"
 #include "peer/internal.h"
 
@@ -28,7 +30,32 @@ json_t *conn_headers(const conn *c) {
   return object;
 }
 
-/* What TLS came to; the subject of the agent's certificate when it has one. */
+static json_t *name_text(const X509_NAME *name) {
+  char *text = X509_NAME_oneline(name, NULL, 0);
+  json_t *j = text != NULL ? peer_text(text) : NULL;
+  OPENSSL_free(text);
+  return j;
+}
+
+static json_t *certificate_fields(const X509 *cert) {
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned n = 0;
+  char until[32] = "";
+  struct tm tm;
+  tool_buf hex = {0};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1)
+    strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &tm);
+  if (X509_digest(cert, EVP_sha256(), digest, &n) == 1)
+    tool_hex_format(&hex, (opamp_bytes){digest, n});
+  json_t *fields = json_pack(
+      "{s:o, s:o, s:s, s:o}", "subject", name_text(X509_get_subject_name(cert)),
+      "issuer", name_text(X509_get_issuer_name(cert)), "not_after", until,
+      "sha256", json_stringn((const char *)hex.ptr, hex.len));
+  tool_buf_free(&hex);
+  return fields;
+}
+
+/* What TLS came to; the agent's certificate when it has shown one. */
 static json_t *tls_fields(const SSL *ssl) {
   const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   X509 *cert = SSL_get0_peer_certificate(ssl);
@@ -36,10 +63,9 @@ static json_t *tls_fields(const SSL *ssl) {
                              "cipher", SSL_get_cipher_name(ssl));
   if (name != NULL) json_object_set_new(fields, "server_name", peer_text(name));
   if (cert != NULL) {
-    char *subject = X509_NAME_oneline(X509_get_subject_name(cert), NULL, 0);
-    if (subject != NULL)
-      json_object_set_new(fields, "client_subject", peer_text(subject));
-    OPENSSL_free(subject);
+    json_object_set_new(fields, "client_subject",
+                        name_text(X509_get_subject_name(cert)));
+    json_object_set_new(fields, "client_certificate", certificate_fields(cert));
   }
   return fields;
 }

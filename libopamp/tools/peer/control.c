@@ -114,9 +114,31 @@ static bool cmd_offer_config(call *k) {
             opamp_msg_add(&map, offer, OPAMP_AGENT_REMOTE_CONFIG_CONFIG) == 0 &&
             tool_files_from_json(map, json_object_get(k->args, "files"), why,
                                  sizeof why) == 0 &&
-            reply_hash(offer);
+            reply_hash(offer, OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH, map);
   ok = ok ? do_send(k, &s) : wrong(k, "%s", why);
   opamp_msg_free(s.message);
+  return ok;
+}
+
+/* What is left of the command without the keys of any command is the offer. */
+static bool cmd_offer_settings(call *k) {
+  sending s = {.kind = ITEM_MESSAGE, .address = true};
+  char why[400] = "out of memory";
+  opamp_msg *offer;
+  json_t *parts = json_copy((json_t *)k->args);
+  json_object_del(parts, "command");
+  json_object_del(parts, "connection");
+  json_object_del(parts, "id");
+  bool ok = parts != NULL &&
+            opamp_msg_new(&s.message, OPAMP_MSG_SERVER_TO_AGENT) == 0 &&
+            opamp_msg_add(&offer, s.message,
+                          OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS) == 0 &&
+            tool_settings_from_json(offer, parts, why, sizeof why) == 0 &&
+            (json_object_get(parts, "hash") != NULL ||
+             reply_hash(offer, OPAMP_CONNECTION_SETTINGS_OFFERS_HASH, offer));
+  ok = ok ? do_send(k, &s) : wrong(k, "%s", why);
+  opamp_msg_free(s.message);
+  json_decref(parts);
   return ok;
 }
 
@@ -311,14 +333,21 @@ static bool cmd_stop(call *k) {
 
 /* --- the table ------------------------------------------------------------ */
 
+enum { KEYS_MAX = 6 };
+
 static const struct command {
   const char *name;
-  const char *keys[5];
+  const char *keys[KEYS_MAX];
   bool targets; /* takes `connection` */
   bool (*run)(call *k);
 } commands[] = {
     {"send", {"message"}, true, cmd_send},
     {"offer_config", {"files"}, true, cmd_offer_config},
+    {"offer_settings",
+     {"opamp", "own_metrics", "own_traces", "own_logs", "other_connections",
+      "hash"},
+     true,
+     cmd_offer_settings},
     {"error", {"type", "message", "retry_after_ms"}, true, cmd_error},
     {"respond",
      {"http_status", "headers", "body_base64", "times"},
@@ -346,7 +375,7 @@ static const struct command *find(const json_t *args) {
 static bool knows_key(const struct command *cmd, const char *key) {
   if (strcmp(key, "command") == 0 || strcmp(key, "id") == 0) return true;
   if (strcmp(key, "connection") == 0) return cmd->targets;
-  for (size_t i = 0; i < 5 && cmd->keys[i] != NULL; i++)
+  for (size_t i = 0; i < KEYS_MAX && cmd->keys[i] != NULL; i++)
     if (strcmp(cmd->keys[i], key) == 0) return true;
   return false;
 }

@@ -28,6 +28,9 @@ static void what(FILE *out, const char *name, const json_t *event) {
   if (strcmp(name, "connected") == 0) {
     fprintf(out, "connected: %s %s", text(event, "transport"),
             text(event, "path"));
+    const json_t *tls = json_object_get(event, "tls");
+    if (json_object_get(tls, "client_subject") != NULL)
+      fprintf(out, ", certificate of %s", text(tls, "client_subject"));
   } else if (strcmp(name, "message") == 0) {
     fputs("<- ", out);
     message(out, event);

@@ -24,6 +24,7 @@
  *   conn.c      one connection: bytes in, its modes, its end
  *   conn_http.c its requests and responses
  *   conn_ws.c   its frames and messages
+ *   issue.c     certificates for agents that ask for one
  *   link.c      messages that come by no connection of the peer's
  *   control.c   the commands; targets.c: those that send something
  *   offers.c    the configuration directory */
@@ -74,7 +75,9 @@ typedef struct agent {
   uint64_t capabilities;
   tool_buf config_hash;  /* last_remote_config_hash it reported */
   tool_buf offered_hash; /* what it was offered last, on this connection */
-  bool renamed;          /* new_uid has been given out */
+  bool asks_certificate; /* for one of this request */
+  tool_buf csr;
+  bool renamed; /* new_uid has been given out */
   uint8_t new_uid[OPAMP_UID_LEN];
   bool http;           /* it came over plain HTTP the last time */
   uint64_t connection; /* and on this one */
@@ -163,6 +166,7 @@ struct peer {
   uint64_t started_ms;
   listener listener;
   SSL_CTX *tls;
+  SSL_CTX *issuer; /* holds certificate and key of the authority, or NULL */
   conn *first, *last;
   uint64_t next_number;
   void *agents; /* a tree, agents.c */
@@ -203,8 +207,15 @@ void peer_show_sent(conn *c, const item *it);
 
 /* Sets instance_uid to that of the agent. */
 bool reply_address(opamp_msg *m, const agent *a);
-/* Puts SHA-256 over the configuration objects into config_hash. */
-bool reply_hash(opamp_msg *remote_config);
+/* Puts SHA-256 over a message into a field of `to`, which may be the same. */
+bool reply_hash(opamp_msg *to, int field, const opamp_msg *over);
+
+/* Reads "CERTIFICATE,KEY", two PEM files, or one with both. NULL with `err`. */
+SSL_CTX *issue_load(const char *files, char *err, size_t errlen);
+/* Adds an offer with a certificate to `m`, a ServerToAgent; false with `why`,
+ * and then `m` is of no use. */
+bool issue_offer(const peer *p, opamp_bytes csr, opamp_msg *m,
+                 const char **why);
 
 bool offers_start(offers *o, peer *p, const char *dir, char *err,
                   size_t errlen);

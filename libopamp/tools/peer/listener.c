@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,41 +132,69 @@ void listener_close(listener *l) {
 
 /* --- TLS ------------------------------------------------------------------ */
 
-/* Never asks a terminal for a passphrase. */
+/* Never asks a terminal for a passphrase, but notes that one was needed. */
 static int no_passphrase(char *buf, int size, int rwflag, void *user_data) {
-  (void)buf, (void)size, (void)rwflag, (void)user_data;
+  bool *needed = user_data; /* used only while files are read */
+  (void)buf, (void)size, (void)rwflag;
+  *needed = true;
   return 0;
 }
 
-SSL_CTX *listener_tls(const char *cert, const char *key, const char *client_ca,
-                      char *err, size_t errlen) {
-  const char *file = cert;
-  SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-  if (ctx == NULL) goto fail;
+/* What is wrong with a file, unless `why` says it: what OpenSSL found first;
+ * what follows from it says less, "PEM lib". */
+static bool fail_tls(char *err, size_t errlen, const char *file,
+                     const char *why) {
+  unsigned long code = ERR_peek_error();
+  if (why == NULL && ERR_SYSTEM_ERROR(code))
+    why = strerror(ERR_GET_REASON(code));
+  if (why == NULL && ERR_GET_LIB(code) == ERR_LIB_PEM &&
+      ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
+    why = "no certificate";
+  if (why == NULL) why = ERR_reason_error_string(code);
+  fail(err, errlen, file, why != NULL ? why : "cannot be used");
+  ERR_clear_error();
+  return false;
+}
+
+static bool use_pair(SSL_CTX *ctx, const char *cert, const char *key, char *err,
+                     size_t errlen) {
+  bool needed = false;
   SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-  if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1) goto fail;
-  file = key;
-  if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(ctx) != 1)
-    goto fail;
-  file = client_ca;
-  if (client_ca != NULL) {
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(client_ca);
-    if (names == NULL ||
-        SSL_CTX_load_verify_locations(ctx, client_ca, NULL) != 1) {
-      sk_X509_NAME_pop_free(names, X509_NAME_free);
-      goto fail;
-    }
-    SSL_CTX_set_client_CA_list(ctx, names);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-                       NULL);
+  SSL_CTX_set_default_passwd_cb_userdata(ctx, &needed);
+  if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
+    return fail_tls(err, errlen, cert, NULL);
+  bool ok = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1;
+  // A key of another kind is taken, and belongs to no certificate.
+  if (ok && SSL_CTX_check_private_key(ctx) == 1) return true;
+  int lib = ERR_GET_LIB(ERR_peek_error());
+  return fail_tls(err, errlen, key,
+                  needed                      ? "its key needs a passphrase"
+                  : ok || lib == ERR_LIB_X509 ? "the key of another certificate"
+                  : lib == ERR_LIB_OSSL_DECODER ? "no private key"
+                                                : NULL);
+}
+
+SSL_CTX *listener_tls(const char *cert, const char *key, char *err,
+                      size_t errlen) {
+  SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+  if (ctx == NULL) {
+    fail_tls(err, errlen, cert, NULL);
+  } else if (!use_pair(ctx, cert, key, err, errlen)) {
+    SSL_CTX_free(ctx);
+    ctx = NULL;
   }
   return ctx;
+}
 
-fail:;
-  const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-  fail(err, errlen, file, reason != NULL ? reason : "cannot be used");
-  ERR_clear_error();
-  SSL_CTX_free(ctx);
-  return NULL;
+bool listener_client_ca(SSL_CTX *ctx, const char *file, bool optional,
+                        char *err, size_t errlen) {
+  int must = optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(file);
+  if (names == NULL || SSL_CTX_load_verify_locations(ctx, file, NULL) != 1) {
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return fail_tls(err, errlen, file, NULL);
+  }
+  SSL_CTX_set_client_CA_list(ctx, names);
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | must, NULL);
+  return true;
 }

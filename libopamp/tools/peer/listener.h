@@ -39,9 +39,14 @@ void listener_address(const listener *l, char out[LISTENER_ADDRESS]);
 
 void listener_close(listener *l);
 
-/* A server's TLS context from PEM files; with `client_ca` the other side must
- * show a certificate signed by it. NULL with `err`. */
-SSL_CTX *listener_tls(const char *cert, const char *key, const char *client_ca,
-                      char *err, size_t errlen);
+/* A server's TLS context from PEM files, without asking for a passphrase. NULL
+ * with `err`. */
+SSL_CTX *listener_tls(const char *cert, const char *key, char *err,
+                      size_t errlen);
+
+/* The other side is asked for a certificate signed by an authority of the file,
+ * and must have one unless `optional`. False with `err`. */
+bool listener_client_ca(SSL_CTX *ctx, const char *file, bool optional,
+                        char *err, size_t errlen);
 
 #endif

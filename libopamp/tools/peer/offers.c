@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "common/file.h"
 #include "peer/internal.h"
 
 enum {
@@ -90,37 +91,19 @@ static const char *content_type(const char *name) {
   return "";
 }
 
-static bool read_all(tool_buf *out, const char *path) {
-  FILE *f = fopen(path, "rbe");
-  size_t n = 1;
-  if (f == NULL) return false;
-  while (n > 0 && out->len <= FILE_MAX) {
-    uint8_t *to = tool_buf_reserve(out, 64 * 1024);
-    n = to != NULL ? fread(to, 1, 64 * 1024, f) : 0;
-    out->len += n;
-  }
-  bool ok = !ferror(f) && !out->failed;
-  fclose(f);
-  return ok;
-}
-
 static bool add_file(scan *s, const char *path, const char *name) {
   tool_buf body = {0};
   opamp_msg *file;
   const char *type = content_type(name);
-  bool ok = read_all(&body, path);
-  if (!ok) {
-    fail(s, path, errno != 0 ? strerror(errno) : "cannot be read");
-  } else if (body.len > FILE_MAX) {
-    ok = fail(s, path, "too large");
-  } else if (opamp_msg_put(&file, s->map, OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP,
+  const char *why = tool_file_read(&body, path, FILE_MAX);
+  bool ok = why == NULL || fail(s, path, why);
+  if (ok && (opamp_msg_put(&file, s->map, OPAMP_AGENT_CONFIG_MAP_CONFIG_MAP,
                            (opamp_str){name, strlen(name)}) != 0 ||
              opamp_msg_set_bytes(file, OPAMP_AGENT_CONFIG_OBJECT_BODY,
                                  (opamp_bytes){body.ptr, body.len}) != 0 ||
              opamp_msg_set_str(file, OPAMP_AGENT_CONFIG_OBJECT_CONTENT_TYPE,
-                               (opamp_str){type, strlen(type)}) != 0) {
+                               (opamp_str){type, strlen(type)}) != 0))
     ok = fail(s, path, "no name or content for an offer");
-  }
   tool_buf_free(&body);
   return ok;
 }
@@ -163,8 +146,8 @@ static bool load(offers *o, char *err, size_t errlen) {
   bool ok = opamp_msg_new(&offer, OPAMP_MSG_AGENT_REMOTE_CONFIG) == 0 &&
             opamp_msg_add(&s.map, offer, OPAMP_AGENT_REMOTE_CONFIG_CONFIG) == 0;
   drop_watches(o);
-  errno = 0;
-  ok = ok && add_dir(&s, o->dir, "", 0) && reply_hash(offer);
+  ok = ok && add_dir(&s, o->dir, "", 0) &&
+       reply_hash(offer, OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH, s.map);
   if (!ok) {
     snprintf(err, errlen, "%s: %s", s.why != NULL ? s.where : o->dir,
              s.why != NULL ? s.why : "out of memory");

@@ -6,6 +6,7 @@
 #include "peer/listener.h"
 
 #define LISTEN "127.0.0.1:4320"
+enum { ISSUE_SECONDS = 86400, ISSUE_SECONDS_MAX = 10 * 365 * 86400 };
 #define PEER(member) (offsetof(peer_cli, peer) + offsetof(peer_options, member))
 
 static const cli_option options[] = {
@@ -29,6 +30,19 @@ static const cli_option options[] = {
     {"client-ca", "FILE", NULL,
      "PEM file of authorities; agents must show a certificate signed by one.",
      NULL, cli_set_text, PEER(client_ca), 0},
+    {"client-ca-optional", NULL, NULL,
+     "Lets in agents without a certificate, too; one that is shown must still "
+     "be signed by an authority of --client-ca.",
+     NULL, cli_set_switch, PEER(client_ca_optional), 0},
+    {"issue-certificates", "CA.pem,CA.key", NULL,
+     "PEM files of an authority, or one with both. An agent that asks for a "
+     "certificate (connection_settings_request) is answered with an offer of "
+     "one for its key, or with BadRequest.",
+     NULL, cli_set_text, PEER(issue_certificates), 0},
+    {"issue-seconds", "N", NULL,
+     "How long they are valid; an agent asks for the next when two thirds are "
+     "over.",
+     "86400", cli_set_number, PEER(issue_seconds), 0},
     {"script", "FILE", "Control",
      "Commands to do at start, one JSON object per line, one after the other. "
      "A line may also have \"when\": EVENT, to wait for the next event of that "
@@ -57,7 +71,8 @@ static const char description[] =
     "uid to one that requests it.\n"
     "Events: listening {address, tls}; connected {connection, transport, "
     "path, headers, with TLS tls {version, cipher, server_name, "
-    "client_subject}}; message {connection, instance_uid, sequence_num, "
+    "client_certificate {subject, issuer, not_after, sha256}}}; message "
+    "{connection, instance_uid, sequence_num, "
     "message, over HTTP headers}; sent {connection, bytes, message}; "
     "bad_message {connection, message, code or http_status}; refused "
     "{connection, http_status, path, headers}, a request that got the answer "
@@ -73,6 +88,14 @@ static const char description[] =
     "send {message}: a ServerToAgent as JSON, sent as it is.\n"
     "offer_config {files}: a remote configuration, {name: {body or "
     "body_base64, content_type, role}}.\n"
+    "offer_settings {opamp, own_metrics, own_traces, own_logs, "
+    "other_connections, hash}: connection settings, each with the fields of "
+    "the specification (other_connections: {name: settings}). headers and "
+    "connect_headers are {name: value} or {name: [values]}; cert, private_key, "
+    "ca_cert and ca_pem_contents are PEM as text, or with _file behind the "
+    "name "
+    "the file of it. The hash is taken over the offer unless it is given, in "
+    "hex.\n"
     "error {type, message, retry_after_ms}: an error_response; type is "
     "Unknown, BadRequest or Unavailable.\n"
     "respond {http_status, headers, body_base64, times}: the answer to the "
@@ -104,7 +127,7 @@ const cli_tool peer_cli_tool = {
 };
 
 int peer_cli_parse(peer_cli *cli, int argc, char **argv) {
-  *cli = (peer_cli){.peer.listen = LISTEN};
+  *cli = (peer_cli){.peer = {.listen = LISTEN, .issue_seconds = ISSUE_SECONDS}};
   int code = cli_parse(&peer_cli_tool, cli, argc, argv);
   if (code >= 0) return code;
   if (!listener_is_address(cli->peer.listen))
@@ -114,5 +137,11 @@ int peer_cli_parse(peer_cli *cli, int argc, char **argv) {
       (cli->peer.tls_key != NULL || cli->peer.client_ca != NULL))
     return cli_usage(&peer_cli_tool, "--%s: needs --tls-cert",
                      cli->peer.tls_key != NULL ? "tls-key" : "client-ca");
+  if (cli->peer.client_ca_optional && cli->peer.client_ca == NULL)
+    return cli_usage(&peer_cli_tool, "--client-ca-optional: needs --client-ca");
+  if (cli->peer.issue_seconds < 1 ||
+      cli->peer.issue_seconds > ISSUE_SECONDS_MAX)
+    return cli_usage(&peer_cli_tool, "--issue-seconds: not from 1 to %d",
+                     ISSUE_SECONDS_MAX);
   return -1;
 }

@@ -64,6 +64,22 @@ static bool keep_hash(agent *a, const opamp_msg *m) {
   return !a->config_hash.failed;
 }
 
+/* A request for a certificate waits for an answer of the peer's own. */
+static bool keep_request(agent *a, const opamp_msg *m) {
+  const opamp_msg *all =
+      opamp_msg_sub(m, OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_REQUEST, 0);
+  const opamp_msg *opamp =
+      opamp_msg_sub(all, OPAMP_CONNECTION_SETTINGS_REQUEST_OPAMP, 0);
+  const opamp_msg *request = opamp_msg_sub(
+      opamp, OPAMP_OPAMP_CONNECTION_SETTINGS_REQUEST_CERTIFICATE_REQUEST, 0);
+  opamp_bytes csr = opamp_msg_bytes(request, OPAMP_CERTIFICATE_REQUEST_CSR, 0);
+  if (request == NULL) return true;
+  a->asks_certificate = true;
+  tool_buf_clear(&a->csr);
+  tool_buf_add(&a->csr, csr.ptr, csr.len);
+  return !a->csr.failed;
+}
+
 /* Whether a message that is no full one leaves a gap behind the last. The
  * same number again is a repetition, which HTTP clients may make. */
 static bool leaves_gap(const agent *a, uint64_t sequence_num) {
@@ -89,7 +105,8 @@ static void learn(conn *c, agent *a, const opamp_msg *m) {
   a->capabilities = opamp_msg_u64(m, OPAMP_AGENT_TO_SERVER_CAPABILITIES, 0);
   a->wants_uid =
       (flags & OPAMP_AGENT_TO_SERVER_FLAGS_REQUEST_INSTANCE_UID) != 0;
-  if (!keep_hash(a, m)) peer_fail(c->peer, "out of memory");
+  if (!keep_hash(a, m) || (c->peer->issuer != NULL && !keep_request(a, m)))
+    peer_fail(c->peer, "out of memory");
 }
 
 static void show(conn *c, const opamp_msg *m, int refused) {
@@ -223,8 +240,16 @@ static bool start(peer *p, char *err, size_t errlen) {
   char address[LISTENER_ADDRESS];
   if (o->tls_cert != NULL) {
     const char *key = o->tls_key != NULL ? o->tls_key : o->tls_cert;
-    p->tls = listener_tls(o->tls_cert, key, o->client_ca, err, errlen);
+    p->tls = listener_tls(o->tls_cert, key, err, errlen);
     if (p->tls == NULL) return false;
+  }
+  if (o->client_ca != NULL &&
+      !listener_client_ca(p->tls, o->client_ca, o->client_ca_optional, err,
+                          errlen))
+    return false;
+  if (o->issue_certificates != NULL) {
+    p->issuer = issue_load(o->issue_certificates, err, errlen);
+    if (p->issuer == NULL) return false;
   }
   if (o->config_dir != NULL &&
       !offers_start(&p->offers, p, o->config_dir, err, errlen))
@@ -273,5 +298,6 @@ void peer_free(peer *p) {
   opamp_msg_free(p->offers.offer);
   tool_buf_free(&p->offers.hash);
   SSL_CTX_free(p->tls);
+  SSL_CTX_free(p->issuer);
   free(p);
 }

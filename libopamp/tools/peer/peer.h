@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "common/buf.h"
@@ -18,11 +19,14 @@
 typedef struct peer peer;
 
 typedef struct peer_options {
-  const char *listen;     /* HOST:PORT */
-  const char *tls_cert;   /* PEM files; NULL: plain */
-  const char *tls_key;    /* NULL: in the same file */
-  const char *client_ca;  /* NULL: client certificates are not asked for */
-  const char *config_dir; /* NULL: nothing is offered by itself */
+  const char *listen;      /* HOST:PORT */
+  const char *tls_cert;    /* PEM files; NULL: plain */
+  const char *tls_key;     /* NULL: in the same file */
+  const char *client_ca;   /* NULL: client certificates are not asked for */
+  bool client_ca_optional; /* nor does every agent need one */
+  const char *issue_certificates; /* CA.pem,CA.key: whoever asks gets one */
+  uint64_t issue_seconds;         /* and it is valid that long */
+  const char *config_dir;         /* NULL: nothing is offered by itself */
   /* `event` is borrowed. */
   void (*on_event)(void *user_data, const json_t *event);
   /* The end: no handle of the peer is left on the loop, and it may be freed

@@ -65,20 +65,16 @@ bool reply_address(opamp_msg *m, const agent *a) {
                              (opamp_bytes){a->uid, OPAMP_UID_LEN}) == OPAMP_OK;
 }
 
-bool reply_hash(opamp_msg *remote_config) {
+bool reply_hash(opamp_msg *to, int field, const opamp_msg *over) {
   uint8_t digest[EVP_MAX_MD_SIZE];
   unsigned n = 0;
   tool_buf packed = {0};
-  const opamp_msg *map =
-      opamp_msg_sub(remote_config, OPAMP_AGENT_REMOTE_CONFIG_CONFIG, 0);
   // Entries of a map are packed in the order of their names, so the same
   // objects give the same bytes.
-  bool ok = map == NULL || pack(&packed, map);
-  ok = ok &&
-       EVP_Digest(packed.ptr, packed.len, digest, &n, EVP_sha256(), NULL) == 1;
-  ok = ok &&
-       opamp_msg_set_bytes(remote_config, OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH,
-                           (opamp_bytes){digest, n}) == OPAMP_OK;
+  bool ok =
+      pack(&packed, over) &&
+      EVP_Digest(packed.ptr, packed.len, digest, &n, EVP_sha256(), NULL) == 1 &&
+      opamp_msg_set_bytes(to, field, (opamp_bytes){digest, n}) == OPAMP_OK;
   tool_buf_free(&packed);
   return ok;
 }
@@ -145,13 +141,21 @@ static bool offer(opamp_msg *m, const peer *p, agent *a) {
   return !a->offered_hash.failed;
 }
 
+/* The certificate the agent asked for; false: it cannot have it, and `why`. */
+static bool issue(opamp_msg *m, const peer *p, agent *a, const char **why) {
+  if (!a->asks_certificate) return true;
+  a->asks_certificate = false;
+  return issue_offer(p, (opamp_bytes){a->csr.ptr, a->csr.len}, m, why);
+}
+
 /* --- whole messages ------------------------------------------------------- */
 
 item *reply_make(conn *c, agent *a) {
   opamp_msg *m = NULL;
   item *it = NULL;
+  const char *why = NULL;
   bool ok = opamp_msg_new(&m, OPAMP_MSG_SERVER_TO_AGENT) == 0 &&
-            reply_address(m, a) &&
+            issue(m, c->peer, a, &why) && reply_address(m, a) &&
             opamp_msg_set_u64(m, OPAMP_SERVER_TO_AGENT_CAPABILITIES,
                               capabilities) == 0 &&
             identify(m, a);
@@ -160,8 +164,9 @@ item *reply_make(conn *c, agent *a) {
                            OPAMP_SERVER_TO_AGENT_FLAGS_REPORT_FULL_STATE) == 0;
   if (ok && lacks_offer(c->peer, a)) ok = offer(m, c->peer, a);
   if (ok) it = item_new_message(m);
-  if (it == NULL) peer_fail(c->peer, "out of memory");
   opamp_msg_free(m);
+  if (why != NULL && !ok) return reply_bad_request(c, why);
+  if (it == NULL) peer_fail(c->peer, "out of memory");
   return it;
 }
 

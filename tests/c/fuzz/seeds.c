@@ -107,6 +107,17 @@ static const struct seed {
          "\0{\"command\":\"auto_reply\",\"off\":true}\n{\"command\":\"accept\","
          "\"on\":false}\n{\"command\":\"accept\",\"on\":true}\nno JSON\n"
          "{\"command\":\"stop\",\"id\":{\"a\":[]}}"),
+    SEED("peer_command",
+         "\2{\"command\":\"offer_settings\",\"opamp\":{"
+         "\"destination_endpoint\":\"wss://x\",\"headers\":{\"A\":\"b\","
+         "\"C\":[\"d\",\"e\"]},\"certificate\":{\"cert\":\"c\","
+         "\"private_key\":\"k\",\"ca_cert_file\":\"/\"},\"tls\":{"
+         "\"ca_pem_contents_file\":\"/dev/null\",\"min_version\":\"1.2\","
+         "\"cipher_suites\":[\"X\"]},\"proxy\":{\"url\":\"http://p\","
+         "\"connect_headers\":{}},\"heartbeat_interval_seconds\":9}}\n"
+         "{\"command\":\"offer_settings\",\"own_metrics\":{},"
+         "\"own_traces\":{},\"own_logs\":{},\"other_connections\":{\"o\":{"
+         "\"other_settings\":{\"k\":\"v\"}}},\"hash\":\"00ff\"}"),
     SEED("agent_command",
          "{\"command\":\"set_health\",\"id\":1,\"health\":{\"healthy\":true,"
          "\"status\":\"s\",\"last_error\":\"e\",\"start_time_unix_nano\":1,"

@@ -193,6 +193,7 @@ static const char *sample(const cli_option *o) {
                  {"header", "A: b"},
                  {"capabilities", "+ReportsOwnLogs,-ReportsHealth"},
                  {"compression", "auto"},
+                 {"certificate-renew-percent", "50"},
                  {"answer", "pending"},
                  {"log", "debug"},
                  {"proxy-header", "X: y"},

@@ -117,8 +117,7 @@ def rest(peer, field, **match):
 
 def offer_settings(peer, name, **parts):
     """Offers connection settings whose hash is that of `name`."""
-    peer.command("send", message={
-        "connection_settings": {"hash": sha(name), **parts}})
+    peer.command("offer_settings", hash=sha(name), **parts)
 
 
 class Case(unittest.TestCase):

@@ -11,34 +11,12 @@ import agent_driver
 import peer_driver
 from agent_driver import SETTINGS, rest
 
-CA_CONF = """[ca]
-default_ca = c
-[c]
-database = index
-serial = serial
-new_certs_dir = .
-policy = any
-default_md = sha256
-unique_subject = no
-copy_extensions = copy
-[any]
-commonName = supplied
-"""
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
 class Authority:
     """A certificate authority in a folder, by the openssl command."""
 
     def __init__(self, folder):
         self.folder = folder
         folder.mkdir()
-        self.file("ca.conf").write_text(CA_CONF)
-        self.file("index").write_text("")
-        self.file("serial").write_text("01\n")
         self.new("ca", "-x509", "-days", "2", "-out", "ca.pem")
         self.issue("server", "-addext", "subjectAltName=IP:127.0.0.1")
         self.issue("agent")
@@ -48,7 +26,7 @@ class Authority:
         return self.folder / name
 
     def read(self, name):
-        return self.file(name).read_bytes()
+        return self.file(name).read_text()
 
     def openssl(self, *args):
         subprocess.run(["openssl", *args], cwd=self.folder, check=True,
@@ -61,22 +39,9 @@ class Authority:
 
     def issue(self, name, *args):
         self.new(name, *args, "-out", f"{name}.csr")
-        self.sign(name)
-
-    def sign(self, name, begins="-1 day", ends="+1 day"):
-        dates = [subprocess.run(
-            ["date", "-u", "-d", when, "+%Y%m%d%H%M%SZ"], check=True,
-            capture_output=True, text=True).stdout.strip()
-            for when in (begins, ends)]
-        self.openssl("ca", "-batch", "-notext", "-config", "ca.conf", "-cert",
-                     "ca.pem", "-keyfile", "ca.key", "-in", f"{name}.csr",
-                     "-out", f"{name}.pem", "-startdate", dates[0],
-                     "-enddate", dates[1])
-
-    def signed(self, csr, **when):
-        self.file("asked.csr").write_bytes(csr)
-        self.sign("asked", **when)
-        return self.read("asked.pem")
+        self.openssl("x509", "-req", "-days", "1", "-CA", "ca.pem", "-CAkey",
+                     "ca.key", "-CAcreateserial", "-copy_extensions", "copy",
+                     "-in", f"{name}.csr", "-out", f"{name}.pem")
 
 
 class OverWebSocket(agent_driver.Case):
@@ -92,9 +57,14 @@ class OverWebSocket(agent_driver.Case):
             agent_driver.PEER, f"--tls-cert={self.ca.file('server.pem')}",
             f"--tls-key={self.ca.file('server.key')}", *args)
 
-    def strict(self):
+    def strict(self, *args):
         """A server that lets in who has a certificate."""
-        return self.peer(f"--client-ca={self.ca.file('ca.pem')}")
+        return self.peer(f"--client-ca={self.ca.file('ca.pem')}", *args)
+
+    def issues(self, seconds=86400):
+        """What makes a server give out certificates."""
+        return (f"--issue-certificates={self.ca.file('ca.pem')},"
+                f"{self.ca.file('ca.key')}", f"--issue-seconds={seconds}")
 
     def agent(self, peer, *args):
         return super().agent(
@@ -104,11 +74,15 @@ class OverWebSocket(agent_driver.Case):
     def to(self, peer):
         return f"{self.scheme}://{peer.host}:{peer.port}"
 
-    def subject(self, peer, wanted):
+    def certificate(self, peer, subject, but=()):
+        """The next agent with a certificate for `subject` is let in; returns
+        its digest, which is none of `but`."""
         while True:
-            got = peer.wait("connected")["tls"].get("client_subject", "")
-            if wanted in got:
-                return
+            got = peer.wait("connected")["tls"].get("client_certificate", {})
+            if (got.get("subject") == f"/CN={subject}"
+                    and got["sha256"] not in but):
+                self.assertEqual(got["issuer"], "/CN=ca")
+                return got["sha256"]
 
     def request(self, peer):
         got = rest(peer, "connection_settings_request")
@@ -118,8 +92,8 @@ class OverWebSocket(agent_driver.Case):
 
     # Covers: SET-2, SET-3, SET-8
     def test_an_offered_certificate(self):
-        cert = {"cert": b64(self.ca.read("agent.pem")),
-                "private_key": b64(self.ca.read("agent.key"))}
+        cert = {"cert_file": str(self.ca.file("agent.pem")),
+                "private_key_file": str(self.ca.file("agent.key"))}
         with self.peer() as old, self.strict() as new:
             with self.agent(old, SETTINGS) as agent:
                 agent.wait("delivered")
@@ -130,16 +104,17 @@ class OverWebSocket(agent_driver.Case):
                     pass
                 self.offer(old, "with", destination_endpoint=self.to(new),
                            certificate=cert)
-                self.subject(new, "CN=agent")
+                self.certificate(new, "agent")
                 self.settled(agent, "with")
                 agent.end()
                 # Nothing of the key, whatever was said.
-                key = self.ca.read("agent.key").decode().split("\n")[1]
+                key = self.ca.read("agent.key").split("\n")[1]
                 said = json.dumps(agent.seen) + agent.said
                 self.assertNotIn(key, said)
-                self.assertNotIn(b64(key.encode())[:40], said)
+                self.assertNotIn(
+                    base64.b64encode(key.encode()).decode()[:40], said)
             with self.agent(old) as agent:  # without SETTINGS, but with it
-                self.subject(new, "CN=agent")
+                self.certificate(new, "agent")
                 agent.wait("delivered")
             modes = {p.name: p.stat().st_mode & 0o7777
                      for p in self.state.iterdir()}
@@ -152,26 +127,31 @@ class OverWebSocket(agent_driver.Case):
                             self.ca.read("other.pem"))
         encrypted = subprocess.run(
             ["openssl", "pkcs8", "-topk8", "-in", self.ca.file("agent.key"),
-             "-passout", "pass:x"], check=True, capture_output=True).stdout
+             "-passout", "pass:x"], check=True, capture_output=True,
+            text=True).stdout
         cert = self.ca.read("agent.pem")
-        cases = (("rubbish", b"rubbish", agent_key, "no certificate"),
-                 ("nul", b"\0", agent_key, "no PEM"),
-                 ("key rubbish", cert, b"x", "no private key"),
+        cases = (("rubbish", "rubbish", agent_key, "no certificate"),
+                 ("key rubbish", cert, "x", "no private key"),
                  ("encrypted", cert, encrypted, "passphrase"),
                  ("another's", other, agent_key, "does not match"),
                  ("order", self.ca.read("ca.pem") + cert, agent_key,
                   "does not match"),
-                 ("no cert", b"", agent_key, "without a certificate"),
-                 ("no key", cert, b"", "asked for none"))
+                 ("no cert", "", agent_key, "without a certificate"),
+                 ("no key", cert, "", "asked for none"))
         with self.peer() as peer, self.agent(peer, SETTINGS) as agent:
             agent.wait("delivered")
             for name, c, k, what in cases:
                 self.offer(peer, name,
-                           certificate={"cert": b64(c), "private_key": b64(k)})
+                           certificate={"cert": c, "private_key": k})
                 why = self.settled(agent, name, "FAILED")
                 self.assertIn(what, why, name)
-            self.offer(peer, "pool", tls={"ca_pem_contents": self.ca.read(
-                "other.pem").decode()})
+            nul = self.root / "nul"
+            nul.write_text("\0")
+            self.offer(peer, "nul", certificate={
+                "cert_file": str(nul), "private_key": agent_key})
+            self.assertIn("no PEM", self.settled(agent, "nul", "FAILED"))
+            self.offer(peer, "pool", tls={
+                "ca_pem_contents_file": str(self.ca.file("other.pem"))})
             self.assertIn("certificate verify failed",
                           self.settled(agent, "pool", "FAILED"))
 
@@ -179,43 +159,50 @@ class OverWebSocket(agent_driver.Case):
     def test_from_a_token_to_a_certificate(self):
         """Let in with a token, the agent asks for a certificate, and with it
         goes to where nothing else is let in; then a new one, in time."""
-        with self.peer() as door, self.strict() as house:
+        # The next is due after a second of a hundred.
+        issues = self.issues(seconds=100)
+        with self.strict("--client-ca-optional", *issues) as door, \
+                self.strict(*issues) as house:
             with self.agent(door, "--request-certificate",
+                            "--certificate-renew-percent=1",
                             "--header=Authorization: Bearer t0ken") as agent:
                 uid = agent.wait("starting")["instance_uid"]
+                first = door.wait("connected")
+                self.assertEqual(first["headers"]["Authorization"],
+                                 "Bearer t0ken")
+                self.assertNotIn("client_certificate", first["tls"])
                 csr = self.request(door)
-                # Two thirds of its life are over: the next is due at once.
-                old = self.ca.signed(csr, begins="-9 days", ends="+1 day")
+                shown = {self.certificate(door, uid)}
+                agent.wait("connection_settings_status", status="APPLIED")
                 self.offer(door, "house", destination_endpoint=self.to(house),
-                           headers={}, certificate={
-                               "cert": b64(old),
-                               "ca_cert": b64(self.ca.read("ca.pem"))})
-                self.subject(house, f"CN={uid}")
+                           headers={})
+                shown.add(self.certificate(house, uid))
                 self.settled(agent, "house")
-                again = self.request(house)
-                self.assertNotEqual(again, csr)
-                self.offer(house, "renewed", certificate={
-                    "cert": b64(self.ca.signed(again))})
-                self.settled(agent, "renewed")
-                self.assertFalse((self.state / "private_key").exists())
+                self.assertNotEqual(self.request(house), csr)
+                self.certificate(house, uid, but=shown)
+                agent.wait("connection_settings_status", status="APPLIED")
             with self.agent(door, "--request-certificate") as agent:
-                self.subject(house, f"CN={uid}")
+                self.certificate(house, uid)
+                at = len(house.seen)
                 agent.wait("delivered")
-                self.assertNotIn("connection_settings_request", json.dumps(
-                    [e for e in house.seen[-3:]]))
+                agent.command("set_health", health={"status": "there"})
+                while rest(house, "health").get("status") != "there":
+                    pass
+                self.assertNotIn("connection_settings_request",
+                                 json.dumps(house.seen[at:]))
 
     # Covers: SET-7
     def test_a_restart_in_the_middle(self):
-        with self.peer() as peer:
-            with self.agent(peer, "--request-certificate") as agent:
-                csr = self.request(peer)
+        with self.peer() as mute, self.peer(*self.issues()) as peer:
+            with self.agent(mute, "--request-certificate") as agent:
+                csr = self.request(mute)
                 agent.process.kill()
                 agent.process.wait()
             with self.agent(peer, "--request-certificate") as agent:
                 self.assertEqual(self.request(peer), csr)
-                self.offer(peer, "one", certificate={
-                    "cert": b64(self.ca.signed(csr))})
-                self.settled(agent, "one")
+                agent.wait("connection_settings_status", status="APPLIED")
+                agent.end()
+            self.assertFalse((self.state / "private_key").exists())
 
     # Covers: SET-7
     def test_a_certificate_for_somebody_else(self):
@@ -223,7 +210,7 @@ class OverWebSocket(agent_driver.Case):
                 peer, "--request-certificate") as agent:
             self.request(peer)
             self.offer(peer, "wrong", certificate={
-                "cert": b64(self.ca.read("other.pem"))})
+                "cert": self.ca.read("other.pem")})
             self.assertIn("does not match",
                           self.settled(agent, "wrong", "FAILED"))
 

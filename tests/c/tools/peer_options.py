@@ -57,12 +57,13 @@ class Options(unittest.TestCase):
         self.assertEqual((out.returncode, out.stderr), (0, ""))
         names = set(re.findall(r"^  --([a-z-]+)", out.stdout, re.M))
         self.assertEqual(names, {
-            "listen", "tls-cert", "tls-key", "client-ca", "config-dir",
-            "script", "json", "control", "help", "version"})
+            "listen", "tls-cert", "tls-key", "client-ca", "client-ca-optional",
+            "issue-certificates", "issue-seconds", "config-dir", "script",
+            "json", "control", "help", "version"})
         self.assertIn("127.0.0.1:4320", out.stdout)
-        for command in ("send", "offer_config", "error", "respond", "close",
-                        "reset", "stall", "garbage", "text", "fragment",
-                        "accept", "auto_reply", "stop"):
+        for command in ("send", "offer_config", "offer_settings", "error",
+                        "respond", "close", "reset", "stall", "garbage", "text",
+                        "fragment", "accept", "auto_reply", "stop"):
             self.assertRegex(out.stdout, rf"(?m)^{command}\b")
         self.assertIn("libuv", self.run_peer("--version").stdout)
         self.assertIn(".TH", self.run_peer("--help-man").stdout)
@@ -76,6 +77,9 @@ class Options(unittest.TestCase):
                 (["--nope"], 2, "--nope"), (["x"], 2, "x"),
                 (["--json=1"], 2, "--json"), (["--listen"], 2, "--listen"),
                 (["--tls-key", "x"], 2, "--tls-cert"),
+                (["--client-ca-optional"], 2, "--client-ca"),
+                (["--issue-seconds=0"], 2, "--issue-seconds"),
+                (["--issue-seconds=315360001"], 2, "--issue-seconds"),
                 (["--script", bad_script], 2, f"{bad_script}:2"),
                 (["--script", never], 2, "when"),
                 (["--script", self.path("none")], 3, "none"),
