@@ -11,22 +11,12 @@ enum { TEXT_MAX = 512 };
 
 static _Thread_local char text[TEXT_MAX];
 
-/* The length of the character at `p`, 0 when there is none. */
-static size_t character(const char *p) {
-  unsigned char first = (unsigned char)*p;
-  size_t n = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  return strnlen(p, n) == n && opamp__utf8_valid((const uint8_t *)p, n) ? n : 0;
-}
-
 /* One line of UTF-8, whatever a server or a file name put into it, and
  * wherever it was cut: whoever passes it on must not be refused for that. */
 static void flatten(void) {
-  for (char *p = text; *p != '\0';) {
-    size_t n = character(p);
-    if (n == 0) *p = '?';
-    if (n == 1 && ((unsigned char)*p < 0x20 || *p == 0x7f)) *p = ' ';
-    p += n == 0 ? 1 : n;
-  }
+  opamp__utf8_mend((uint8_t *)text, strlen(text));
+  for (char *p = text; *p != '\0'; p++)
+    if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = ' ';
 }
 
 opamp_status opamp__fail(opamp_status s, const char *fmt, ...) {

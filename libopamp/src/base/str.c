@@ -68,6 +68,16 @@ bool opamp__utf8_valid(const uint8_t *p, size_t n) {
   return true;
 }
 
+void opamp__utf8_mend(uint8_t *p, size_t n) {
+  while (n > 0) {
+    size_t len = *p < 0x80 ? 1 : sequence(p, n);
+    if (len == 0) *p = '?';
+    if (len == 0) len = 1;
+    p += len;
+    n -= len;
+  }
+}
+
 bool opamp__str_to_u64(opamp_str s, uint64_t *out) {
   uint64_t v = 0;
   if (s.len == 0) return false;

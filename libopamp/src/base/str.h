@@ -19,6 +19,8 @@ bool opamp__bytes_eq(opamp_bytes a, opamp_bytes b);
 
 /* Whether n bytes are well-formed UTF-8 (no surrogates, no overlong forms). */
 bool opamp__utf8_valid(const uint8_t *p, size_t n);
+/* Makes them that: each byte that belongs to no character becomes '?'. */
+void opamp__utf8_mend(uint8_t *p, size_t n);
 
 /* Decimal digits only, the whole span, no overflow. */
 bool opamp__str_to_u64(opamp_str s, uint64_t *out);

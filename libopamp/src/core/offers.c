@@ -43,9 +43,11 @@ static bool set_row(opamp__core *c, int kind, opamp_bytes hash, int status,
       opamp__put_varint(&row, OPAMP_REMOTE_CONFIG_STATUS_STATUS,
                         (uint64_t)status) &&
       (error.len == 0 ||
-       opamp__put_bytes(&row, OPAMP_REMOTE_CONFIG_STATUS_ERROR_MESSAGE,
-                        error)) &&
-      opamp__rows_set(c, status_field(kind), &row) == OPAMP_OK;
+       opamp__put_bytes(&row, OPAMP_REMOTE_CONFIG_STATUS_ERROR_MESSAGE, error));
+  // It may hold what a server, a proxy or a file system said.
+  if (ok && error.len > 0)
+    opamp__utf8_mend(row.ptr + row.len - error.len, error.len);
+  ok = ok && opamp__rows_set(c, status_field(kind), &row) == OPAMP_OK;
   opamp__buf_free(&row);
   return ok;
 }

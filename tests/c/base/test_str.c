@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/str.h"
 #include "harness.h"
 
@@ -54,6 +56,12 @@ TEST(utf8_that_is_not) {
   CHECK(!utf8("\xe2\x82"));
   CHECK(!utf8("\xe2\x28\xa1"));
   CHECK(!utf8("\xf0\x90\x80\x41"));
+}
+
+TEST(utf8_is_mended) {
+  char text[] = "a\xff\xc3\xa9\xe2\x82";
+  opamp__utf8_mend((uint8_t *)text, strlen(text));
+  CHECK(strcmp(text, "a?\xc3\xa9??") == 0);
 }
 
 TEST(numbers) {
