@@ -124,7 +124,9 @@ void opamp__trial_tick(opamp__core *c) {
     begin(c);
 }
 
+/* A stop has an end of its own. */
 uint64_t opamp__trial_deadline(const opamp__core *c) {
-  bool waits = of(c)->trial == OPAMP__TRIAL_WAITS && c->running;
-  return waits || opamp__trial_trying(c) ? of(c)->trial_at : OPAMP__NEVER;
+  bool waits = of(c)->trial == OPAMP__TRIAL_WAITS;
+  return c->running && (waits || opamp__trial_trying(c)) ? of(c)->trial_at
+                                                         : OPAMP__NEVER;
 }
