@@ -21,8 +21,15 @@ type world struct {
 	first message
 }
 
-// start runs an agent against the server, with short delays.
+// start runs an agent against the server and waits for its first message.
 func (w *world) start(args ...string) {
+	w.t.Helper()
+	w.run(args...)
+	w.first = w.await("the first message", has("instance_uid"))
+}
+
+// run runs an agent that is given the server's URL, with short delays.
+func (w *world) run(args ...string) {
 	w.t.Helper()
 	all := []string{"--json", "--control", "--poll-interval", "1000",
 		"--backoff-min", "100", "--service-name", "interop"}
@@ -35,7 +42,6 @@ func (w *world) start(args ...string) {
 	if w.uid, err = uuid.Parse(w.event("starting").Text("instance_uid")); err != nil {
 		w.t.Fatalf("instance_uid of event starting: %v", err)
 	}
-	w.first = w.await("the first message", has("instance_uid"))
 }
 
 func (w *world) await(what string, match func(message) bool) message {
@@ -58,12 +64,17 @@ func attribute(list []*protobufs.KeyValue, key string) string {
 	return ""
 }
 
+func (w *world) setHealth(mark string) {
+	w.t.Helper()
+	w.agent.Do(w.t, peer.Event{"command": "set_health",
+		"health": peer.Event{"healthy": true, "status": mark}})
+}
+
 // barrier makes the agent send a message and waits for it: whatever was to be
 // sent because of earlier input has been sent then.
 func (w *world) barrier(mark string) message {
 	w.t.Helper()
-	w.agent.Do(w.t, peer.Event{"command": "set_health",
-		"health": peer.Event{"healthy": true, "status": mark}})
+	w.setHealth(mark)
 	return w.await("health "+mark, func(m message) bool {
 		return m.GetHealth().GetStatus() == mark
 	})
@@ -113,11 +124,21 @@ var checks = []check{
 	{"bad request", badRequest},
 	{"message for another agent", foreignUID},
 	{"compression", compression},
+	{"settings: another server", settingsEndpoint},
+	{"settings: headers", settingsHeaders},
+	{"settings: heartbeat interval", settingsHeartbeat},
+	{"settings: proxy", settingsProxy},
+	{"settings: mute server", settingsMute},
+	{"settings: over a restart", settingsRestart},
 }
 
 // tlsChecks make sense where there is a certificate.
 var tlsChecks = []check{
 	{"untrusted certificate", untrusted},
+	{"settings: authority", settingsAuthority},
+	{"settings: weaker TLS", settingsWeaker},
+	{"settings: client certificate", settingsCertificate},
+	{"settings: certificate request", settingsRequest},
 }
 
 func TestAgent(t *testing.T) {
@@ -130,8 +151,11 @@ func TestAgent(t *testing.T) {
 			t.Run(scheme+"/"+check.name, func(t *testing.T) {
 				t.Parallel()
 				check.run(&world{
-					refServer: newServer(t, scheme, check.name == "compression"),
-					t:         t,
+					refServer: newServer(t, serverOptions{
+						scheme:   scheme,
+						compress: check.name == "compression",
+					}),
+					t: t,
 				})
 			})
 		}

@@ -56,24 +56,38 @@ func secure(scheme string) bool {
 	return scheme == "wss" || scheme == "https"
 }
 
-// newServer starts a server; `scheme` is one of ws, wss, http, https.
-func newServer(t *testing.T, scheme string, compress bool) *refServer {
+// serverOptions is what is not the same for all servers.
+type serverOptions struct {
+	scheme   string            // one of ws, wss, http, https
+	compress bool              // as the transport has it
+	cert     *peer.Certificate // nil: a new one
+	strict   bool              // only clients with a certificate of its authority
+}
+
+func newServer(t *testing.T, o serverOptions) *refServer {
 	t.Helper()
 	s := &refServer{
 		messages: peer.NewLog[message](),
 		requests: peer.NewLog[*http.Request](),
 		closed:   peer.NewLog[types.Connection](),
-		scheme:   scheme,
+		scheme:   o.scheme,
+		cert:     o.cert,
 		server:   server.New(silent{}),
 	}
 	settings := server.StartSettings{ListenEndpoint: "127.0.0.1:0"}
-	settings.EnableCompression = compress
+	settings.EnableCompression = o.compress
 	settings.CustomCapabilities = []string{"org.example.echo"}
 	settings.Callbacks.OnConnecting = s.onConnecting
-	if secure(scheme) {
-		s.cert = peer.NewCertificate(t)
+	if secure(o.scheme) {
+		if s.cert == nil {
+			s.cert = peer.NewCertificate(t)
+		}
 		settings.TLSConfig = &tls.Config{
 			Certificates: []tls.Certificate{s.cert.Pair},
+		}
+		if o.strict {
+			settings.TLSConfig.ClientAuth = tls.RequireAndVerifyClientCert
+			settings.TLSConfig.ClientCAs = s.cert.Roots
 		}
 	}
 	if err := s.server.Start(settings); err != nil {
