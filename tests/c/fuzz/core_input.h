@@ -7,12 +7,12 @@
 /* The bytes that drive a core, read by fuzz_core.c and written by
  * seeds_core.c. Numbers are varints; bytes and texts follow their length.
  *
- *   url capabilities count (option value)…    options by their index
+ *   url capabilities store count (option value)…
  *   (CORE_… arguments)…
  *
- * An input that no transport would give at that moment is passed over. Inputs
- * of the application are fed together up to a CORE_TAKE or the next input of
- * the transport or the clock. */
+ * Options are known by their index; store is 1 for a core with one. An input
+ * that no transport would give at that moment is passed over. Inputs of the
+ * application are fed together up to a CORE_TAKE or the next input of another. */
 
 enum {
   CORE_TAKE,         /* takes all actions */
@@ -37,6 +37,10 @@ enum {
   CORE_WRITTEN,
   CORE_CLOSED,       /* why, http status, close code, retry-after + 1, text,
                         location, body */
+  CORE_CERTIFICATE,
+  CORE_LOADED,       /* key, result, bytes */
+  CORE_SAVED,        /* key, result */
+  CORE_KEY,          /* result, key, request */
   CORE_INPUTS
 };
 
@@ -58,6 +62,8 @@ static const opamp_status core_closed[] = {
     OPAMP_ERR_TRANSPORT, OPAMP_ERR_TLS,   OPAMP_ERR_HTTP,
     OPAMP_ERR_RESOLVE,   OPAMP_ERR_LIMIT, OPAMP_ERR_CLOSED,
     OPAMP_ERR_FRAME,     OPAMP_ERR_TEXT_FRAME};
+static const opamp_status core_results[] = {OPAMP_OK, OPAMP_ERR_NOTFOUND,
+                                            OPAMP_ERR_IO};
 
 #define CORE_LEN(array) (sizeof(array) / sizeof *(array))
 

@@ -36,11 +36,15 @@ static const char *const names[] = {
     [OPAMP__IN_FLUSH] = "flush",
     [OPAMP__IN_HEADERS] = "headers",
     [OPAMP__IN_HEARTBEAT] = "heartbeat",
+    [OPAMP__IN_CERTIFICATE] = "certificate",
     [OPAMP__IN_OPENED] = "opened",
     [OPAMP__IN_FRAME] = "frame",
     [OPAMP__IN_ALIVE] = "alive",
     [OPAMP__IN_WRITTEN] = "written",
     [OPAMP__IN_CLOSED] = "closed",
+    [OPAMP__IN_LOADED] = "loaded",
+    [OPAMP__IN_SAVED] = "saved",
+    [OPAMP__IN_KEY] = "key",
     [OPAMP__IN_TICK] = "tick",
 };
 
@@ -185,9 +189,31 @@ static bool application(life *l, int what) {
     case CORE_HEARTBEAT:
       feed_number(l, OPAMP__IN_HEARTBEAT);
       return true;
+    case CORE_CERTIFICATE:
+      feed_plain(l, OPAMP__IN_CERTIFICATE);
+      return true;
     default:
       return false;
   }
+}
+
+/* --- the store and the maker of keys -------------------------------------- */
+
+/* Answers that nobody asked for are among them: they change nothing. False: it
+ * is none of theirs. */
+static bool keeper(life *l, int what) {
+  opamp__input in = {.text = OPAMP__LIT("why")};
+  if (what != CORE_LOADED && what != CORE_SAVED && what != CORE_KEY)
+    return false;
+  if (what != CORE_KEY) in.number = fuzz_byte(&l->in) % OPAMP__KEEPS;
+  in.result = core_results[fuzz_byte(&l->in) % CORE_LEN(core_results)];
+  if (what == CORE_KEY) in.hash = fuzz_bytes(&l->in);
+  if (what != CORE_SAVED) in.frame = fuzz_bytes(&l->in);
+  in.kind = what == CORE_LOADED  ? OPAMP__IN_LOADED
+            : what == CORE_SAVED ? OPAMP__IN_SAVED
+                                 : OPAMP__IN_KEY;
+  feed(l, &in);
+  return true;
 }
 
 /* --- the transport -------------------------------------------------------- */
@@ -291,7 +317,7 @@ static void step(life *l) {
   if (l->fed) take_all(l);
   if (what == CORE_TICK)
     (void)tick(l);
-  else
+  else if (!keeper(l, what))
     transport(l, what);
   take_all(l);
 }
@@ -304,6 +330,8 @@ static void read_settings(life *l) {
     p->url = url;
   }
   p->config.capabilities = fuzz_varint(&l->in);
+  p->config.store = p->config.own_uid = fuzz_byte(&l->in) % 2 != 0;
+  p->world.load_by_hand = p->world.by_hand = true;
   for (int n = fuzz_byte(&l->in) % OPAMP__NUMBERS; n > 0; n--) {
     const opamp__number *number = opamp__number_at(fuzz_byte(&l->in));
     uint64_t value = fuzz_varint(&l->in);

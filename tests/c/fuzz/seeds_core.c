@@ -167,14 +167,49 @@ static void put_from_application(const opamp__input *in) {
     case OPAMP__IN_HEADERS:
       put_byte(CORE_HEADERS);
       break;
-    default:
+    case OPAMP__IN_HEARTBEAT:
       put_with_number(CORE_HEARTBEAT, in->number);
       break;
+    case OPAMP__IN_CERTIFICATE:
+      put_byte(CORE_CERTIFICATE);
+      break;
+    default:
+      abort(); /* a kind that is not written down */
   }
   now_playing.fed = true;
 }
 
-/* False: it is the application's. */
+static void put_result(opamp_status result) {
+  put_byte(
+      index_of((const int *)core_results, CORE_LEN(core_results), (int)result));
+}
+
+/* False: it is neither the store's nor the maker's of keys. */
+static bool put_from_keeper(const opamp__input *in) {
+  switch (in->kind) {
+    case OPAMP__IN_LOADED:
+      put_byte(CORE_LOADED);
+      put_byte((size_t)in->number);
+      put_result(in->result);
+      put_bytes(in->frame.ptr, in->frame.len);
+      return true;
+    case OPAMP__IN_SAVED:
+      put_byte(CORE_SAVED);
+      put_byte((size_t)in->number);
+      put_result(in->result);
+      return true;
+    case OPAMP__IN_KEY:
+      put_byte(CORE_KEY);
+      put_result(in->result);
+      put_bytes(in->hash.ptr, in->hash.len);
+      put_bytes(in->frame.ptr, in->frame.len);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/* False: it is not the transport's. */
 static bool put_from_outside(const opamp__input *in) {
   switch (in->kind) {
     case OPAMP__IN_OPENED:
@@ -219,15 +254,24 @@ static void put_surroundings(opamp__core *core, const opamp__input *in,
 
 /* --- between the player and the core -------------------------------------- */
 
+static void end_seed(void) {
+  seeds_write("core", now_playing.seed.ptr, now_playing.seed.len);
+  opamp__buf_free(&now_playing.seed);
+  now_playing.random = 0;
+  now_playing.fed = false;
+}
+
 opamp_status __wrap_opamp__core_new(opamp__core **out,
                                     const opamp__core_config *config) {
   uint64_t defaults[OPAMP__NUMBERS];
   size_t changed = 0;
   const opamp__number *n;
+  if (now_playing.seed.len > 0) end_seed(); /* the power was cut */
   now_playing.config = config;
   opamp__numbers_default(defaults);
   put_bytes(config->url->text, strlen(config->url->text));
   put_number(config->capabilities);
+  put_byte(config->store);
   for (size_t i = 0; (n = opamp__number_at(i)) != NULL; i++)
     if (config->numbers[n->key] != defaults[n->key]) changed++;
   put_byte(changed);
@@ -240,7 +284,7 @@ opamp_status __wrap_opamp__core_new(opamp__core **out,
 opamp_status __wrap_opamp__core_feed(opamp__core *core, const opamp__input *in,
                                      uint64_t now_ms) {
   put_surroundings(core, in, now_ms);
-  if (!put_from_outside(in)) put_from_application(in);
+  if (!put_from_outside(in) && !put_from_keeper(in)) put_from_application(in);
   return __real_opamp__core_feed(core, in, now_ms);
 }
 
@@ -263,10 +307,8 @@ static bool of_file(const char *path) {
   bool ok = n > 0;
   for (long i = 0; i < n; i++) {
     ok = transcript_play(&list[i], &as_written) && ok;
-    seeds_write("core", now_playing.seed.ptr, now_playing.seed.len);
-    opamp__buf_free(&now_playing.seed);
-    now_playing.now = now_playing.random = 0;
-    now_playing.fed = false;
+    end_seed();
+    now_playing.now = 0;
   }
   if (n >= 0) transcript_free(list, (size_t)n);
   return ok;
