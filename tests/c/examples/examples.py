@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """examples.py PEER NAME PROGRAM: runs the example NAME against opamp-peer."""
 import base64
+import os
 import pathlib
 import queue
 import signal
@@ -14,6 +15,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tools"))
 import peer_driver  # noqa: E402
+from authority import Authority  # noqa: E402
 from peer_driver import LIMIT  # noqa: E402
 
 PEER = NAME = PROGRAM = None
@@ -279,10 +281,97 @@ class Reload(Offers):
         self.says_what_is_wrong(str(self.dir))
 
 
+class Bootstrap(Example):
+    """From the first connection to a certificate of its own, at a house that
+    lets in nobody else."""
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.root = pathlib.Path(tmp.name)
+        self.ca = Authority(self.root / "ca")
+        self.state = str(self.root / "state")
+
+    def peer(self, ca, *args):
+        return peer_driver.Peer(PEER, f"--tls-cert={ca.file('server.pem')}",
+                                f"--tls-key={ca.file('server.key')}", *args)
+
+    def house(self, ca):
+        return self.peer(ca, f"--client-ca={ca.file('ca.pem')}")
+
+    def comes_in(self, house):
+        """The subject of the certificate that it shows."""
+        return house.wait("connected")["tls"]["client_certificate"]["subject"]
+
+    def offer(self, door, house, **opamp):
+        """What the agent asks for, and where to go with it."""
+        asked = wait_field(door, "connection_settings_request")
+        self.ca.file("asked.csr").write_bytes(base64.b64decode(
+            asked["opamp"]["certificate_request"]["csr"]))
+        door.command("offer_settings", opamp={
+            "destination_endpoint": url_of(house, "wss"), "headers": {},
+            "certificate": {"cert": self.ca.sign("asked")}, **opamp})
+        subject = self.comes_in(house)
+        while wait_field(house, "connection_settings_status")["status"] != \
+                "APPLIED":
+            pass
+        return subject
+
+    def comes_back(self, door, house, subject, *args):
+        """Started as before it goes to the house at once."""
+        with Program(*args) as program:
+            self.assertEqual(self.comes_in(house), subject)
+            self.interrupted(house, program)
+        self.assertEqual(sum(e["event"] == "connected" for e in door.seen), 1)
+
+    def test_token(self):
+        os.environ["OPAMP_TOKEN"] = "t0ken"
+        self.addCleanup(os.environ.pop, "OPAMP_TOKEN")
+        with self.peer(self.ca) as door, self.house(self.ca) as house:
+            args = ("token", url_of(door, "wss"), self.state,
+                    str(self.ca.file("ca.pem")))
+            with Program(*args) as program:
+                self.assertEqual(door.wait("connected")["headers"]
+                                 ["Authorization"], "Bearer t0ken")
+                subject = self.offer(door, house)
+                self.interrupted(house, program)
+            self.comes_back(door, house, subject, *args)
+            self.assertNotIn("t0ken", repr(house.seen))
+
+    def test_first_use(self):
+        with self.peer(self.ca) as door:
+            args = ("first-use", url_of(door, "wss"), self.state)
+            with self.house(self.ca) as house:
+                with Program(*args) as program:
+                    subject = self.offer(door, house, tls={
+                        "ca_pem_contents": self.ca.read("ca.pem")})
+                    self.interrupted(house, program)
+                self.comes_back(door, house, subject, *args)
+                address = f"{house.host}:{house.port}"
+            # From now on not everybody is believed.
+            other = Authority(self.root / "other")
+            with self.peer(other, f"--listen={address}"), \
+                    Program(*args) as program:
+                self.assertIn("certificate verify failed",
+                              program.wait("connect_failed "))
+                program.interrupt()
+                self.assertTrue(program.end()[-1].startswith("stopped "))
+
+    def test_wrong_use(self):
+        for args in ((), ("token", "wss://x", self.state),
+                     ("first-use", "wss://x", self.state, "ca.pem")):
+            self.assertEqual(subprocess.run([PROGRAM, *args], timeout=LIMIT)
+                             .returncode, 2)
+        done = subprocess.run([PROGRAM, "first-use", "nonsense", self.state],
+                              timeout=LIMIT, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{NAME}: ", done.stderr)
+
+
 CASES = {"agent_min": Minimal, "agent_epoll": OwnTimer, "agent_libuv": OwnTimer,
          "agent_glib": OwnTimer, "agent_thread": Thread,
          "agent_two_servers": TwoServers, "agent_cxx": Cxx,
-         "agent_reload": Reload}
+         "agent_reload": Reload, "agent_bootstrap": Bootstrap}
 
 
 if __name__ == "__main__":

@@ -10,38 +10,7 @@ import unittest
 import agent_driver
 import peer_driver
 from agent_driver import SETTINGS, rest
-
-class Authority:
-    """A certificate authority in a folder, by the openssl command."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        folder.mkdir()
-        self.new("ca", "-x509", "-days", "2", "-out", "ca.pem")
-        self.issue("server", "-addext", "subjectAltName=IP:127.0.0.1")
-        self.issue("agent")
-        self.issue("other")
-
-    def file(self, name):
-        return self.folder / name
-
-    def read(self, name):
-        return self.file(name).read_text()
-
-    def openssl(self, *args):
-        subprocess.run(["openssl", *args], cwd=self.folder, check=True,
-                       capture_output=True)
-
-    def new(self, name, *args):
-        self.openssl("req", "-newkey", "ec", "-pkeyopt",
-                     "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-                     f"{name}.key", "-subj", f"/CN={name}", *args)
-
-    def issue(self, name, *args):
-        self.new(name, *args, "-out", f"{name}.csr")
-        self.openssl("x509", "-req", "-days", "1", "-CA", "ca.pem", "-CAkey",
-                     "ca.key", "-CAcreateserial", "-copy_extensions", "copy",
-                     "-in", f"{name}.csr", "-out", f"{name}.pem")
+from authority import Authority
 
 
 class OverWebSocket(agent_driver.Case):
