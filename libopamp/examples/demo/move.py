@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The act in which an agent moves to another server, and stays there."""
 
-import base64
 import os
 import subprocess
 
@@ -39,18 +38,10 @@ class Certificates:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def text(self, name):
-        with open(self.path(name), encoding="utf-8") as f:
-            return f.read()
-
-    def base64(self, name):
-        return base64.b64encode(self.text(name).encode()).decode()
-
 
 def offer_settings(peer, name, **opamp):
     """Offers OpAMP connection settings under a hash made of the name."""
-    peer.command("send", message={"connection_settings": {
-        "hash": name.encode().hex(), "opamp": opamp}})
+    peer.command("offer_settings", hash=name.encode().hex(), opamp=opamp)
 
 
 def settled(peer, agent, name):
@@ -76,13 +67,14 @@ def move(story, options, folder, old, site):
     story.tell("server 2", f"listens on {new.address}, with TLS, for agents "
                            "with a certificate")
     offer_settings(old, "move", destination_endpoint=f"wss://{new.address}",
-                   tls={"ca_pem_contents": papers.text("ca.pem")},
-                   certificate={"cert": papers.base64("agent.pem"),
-                                "private_key": papers.base64("agent.key")})
+                   tls={"ca_pem_contents_file": papers.path("ca.pem")},
+                   certificate={"cert_file": papers.path("agent.pem"),
+                                "private_key_file": papers.path("agent.key")})
     story.tell("server", f"offers the agent of {site.name} to go there, with "
                          "a certificate")
     old.goodbye(site.agent)
-    seen = new.wait("connected", lambda e: True)["tls"]["client_subject"]
+    tls = new.wait("connected", lambda e: True)["tls"]
+    seen = tls["client_certificate"]["subject"]
     status, error = settled(new, site.agent, "move")
     story.check(status == "APPLIED", f"move: {status} {error}")
     story.tell(site.name, f"said goodbye there, came here as “{seen}”, and "

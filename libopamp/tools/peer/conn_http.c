@@ -62,11 +62,8 @@ static json_t *tls_fields(const SSL *ssl) {
   json_t *fields = json_pack("{s:s, s:s}", "version", SSL_get_version(ssl),
                              "cipher", SSL_get_cipher_name(ssl));
   if (name != NULL) json_object_set_new(fields, "server_name", peer_text(name));
-  if (cert != NULL) {
-    json_object_set_new(fields, "client_subject",
-                        name_text(X509_get_subject_name(cert)));
+  if (cert != NULL)
     json_object_set_new(fields, "client_certificate", certificate_fields(cert));
-  }
   return fields;
 }
 

@@ -29,8 +29,9 @@ static void what(FILE *out, const char *name, const json_t *event) {
     fprintf(out, "connected: %s %s", text(event, "transport"),
             text(event, "path"));
     const json_t *tls = json_object_get(event, "tls");
-    if (json_object_get(tls, "client_subject") != NULL)
-      fprintf(out, ", certificate of %s", text(tls, "client_subject"));
+    const json_t *cert = json_object_get(tls, "client_certificate");
+    if (cert != NULL)
+      fprintf(out, ", certificate of %s", text(cert, "subject"));
   } else if (strcmp(name, "message") == 0) {
     fputs("<- ", out);
     message(out, event);

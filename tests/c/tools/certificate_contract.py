@@ -128,10 +128,10 @@ class OverWebSocket(agent_driver.Case):
     def test_from_a_token_to_a_certificate(self):
         """Let in with a token, the agent asks for a certificate, and with it
         goes to where nothing else is let in; then a new one, in time."""
-        # The next is due after a second of a hundred.
-        issues = self.issues(seconds=100)
-        with self.strict("--client-ca-optional", *issues) as door, \
-                self.strict(*issues) as house:
+        # The next is due after a second of a hundred, that of the house later.
+        with self.strict("--client-ca-optional",
+                         *self.issues(seconds=100)) as door, \
+                self.strict(*self.issues()) as house:
             with self.agent(door, "--request-certificate",
                             "--certificate-renew-percent=1",
                             "--header=Authorization: Bearer t0ken") as agent:

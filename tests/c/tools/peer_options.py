@@ -252,7 +252,8 @@ class Options(unittest.TestCase):
             self.assertEqual(fields(data)[1], uid.bytes)
             with WebSocket(peer, tls) as ws:
                 shown = peer.wait("connected", transport="websocket")["tls"]
-                self.assertEqual(shown["client_subject"], "/CN=localhost")
+                self.assertEqual(shown["client_certificate"]["subject"],
+                                 "/CN=localhost")
                 self.assertEqual(shown["server_name"], "localhost")
                 self.assertEqual(shown["version"], ws.socket.version())
                 self.assertEqual(shown["cipher"], ws.socket.cipher()[0])
