@@ -341,7 +341,8 @@ def ws_fragments(peer):
         if opcode == PONG:
             break
     say("pong", data.decode())
-    ws.message()
+    while opcode == PONG:  # that of the second ping may come, too
+        opcode, _, _ = ws.message()
     ws.send(BINARY, b"end")
     ws.until_close()
 
