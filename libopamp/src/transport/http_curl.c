@@ -68,10 +68,16 @@ static size_t body_arrives(char *p, size_t size, size_t n, void *ctx) {
   return x->conn == NULL ? 0 : n;
 }
 
+/* Lines of the heads of a proxy, of 100 Continue, and of the answer, which is
+ * the last; and trailers. */
 static size_t header_arrives(char *p, size_t size, size_t n, void *ctx) {
   http_exchange *x = (http_exchange *)ctx;
-  (void)p, (void)size;
+  (void)size;
   if (x->conn == NULL) return 0;
+  if (n >= 5 && memcmp(p, "HTTP/", 5) == 0)
+    x->head = false;
+  else if (*p == '\r' || *p == '\n')
+    x->head = true;
   x->conn->base.sink->alive(x->conn->base.ctx);
   return x->conn == NULL ? 0 : n;
 }
@@ -272,6 +278,9 @@ static bool asks_proxy(const http_conn *c) {
 static opamp__ending *refused(const http_exchange *x, long status) {
   if (status == 407 && asks_proxy(x->conn))
     return opamp__proxy_refused(x->pool->proxy, "the request", status);
+  if (status / 100 == 2)
+    return opamp__ending_new(OPAMP_ERR_TRANSPORT,
+                             "the answer ends within its head");
   /* curl takes "HTTP/1.1 -1" and "HTTP/2 x" for answers, too. */
   if (!opamp__http_status(status))
     return opamp__ending_new(OPAMP_ERR_TRANSPORT,
@@ -346,7 +355,9 @@ void opamp__http_done(http_exchange *x, CURLcode code) {
   if (c == NULL) return; /* in the list of the dead */
   curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
   if (code == CURLE_OK) opamp__pin_worked(&c->pin, x->easy);
-  bool good = code == CURLE_OK && status / 100 == 2;
+  /* curl takes a connection that ends within the head for an answer without a
+   * body, and that is a good one. */
+  bool good = code == CURLE_OK && status / 100 == 2 && x->head;
   opamp__ending *e = NULL;
   if (!good)
     e = code == CURLE_OK || no_more(code, status) ? refused(x, status)

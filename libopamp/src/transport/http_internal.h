@@ -70,6 +70,7 @@ struct http_exchange {
   struct curl_slist *resolve;
   opamp__buf body, packed;
   bool opened, too_big, no_memory;
+  bool head; /* the whole of it is here, to its empty line */
   char error[CURL_ERROR_SIZE];
 };
 

@@ -293,7 +293,7 @@ http_exchange *opamp__http_exchange_get(http_pool *p) {
   }
   x->next = NULL;
   x->done = NULL;
-  x->opened = false;
+  x->opened = x->head = false;
   x->too_big = false;
   x->no_memory = false;
   x->error[0] = '\0';

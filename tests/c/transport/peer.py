@@ -110,6 +110,7 @@ def http_echo(peer):
 
 
 def http_status(peer):
+    """Answers a request, or refuses an upgrade."""
     peer.request()
     extra = []
     if "retry" in OPTIONS:
@@ -126,7 +127,7 @@ def http_chunked(peer):
     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     for part in (b"one ", b"two ", b"three"):
         peer.send(b"%x\r\n%s\r\n" % (len(part), part))
-    peer.send(b"0\r\n\r\n")
+    peer.send(b"0\r\nTrailer: x\r\n\r\n")
     peer.drain()
 
 
@@ -184,7 +185,10 @@ def half_open(peer):
 
 
 def hang_up(peer):
-    peer.until(b"\r\n\r\n")
+    """After the first `bytes` of an answer."""
+    peer.request()
+    head = b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n"
+    peer.send(head[:int(OPTIONS.get("bytes", 0))])
 
 
 def garbage(peer):
@@ -301,11 +305,6 @@ def ws_echo(peer):
             say("ping")
         else:
             ws.send(opcode, data)
-
-
-def ws_status(peer):
-    """Refuses the upgrade."""
-    http_status(peer)
 
 
 def ws_bad_accept(peer):

@@ -204,6 +204,28 @@ TEST(http_hang_up_and_garbage) {
   leave();
 }
 
+/* An answer of no bytes is a good one; one that does not get as far is none.
+ * Covers: STATE-3 */
+TEST(http_a_head_that_is_cut_off) {
+  static const char *const bytes[] = {"bytes=12", "bytes=15", "bytes=17",
+                                      "bytes=28", "bytes=29"};
+  for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+    server_start(&s, "hang_up", bytes[i], NULL);
+    target t = at("http", &s);
+    post(&t, "x");
+    run_until(&w, &c.closed, 1);
+    CHECK_EQ(c.why, OPAMP_ERR_TRANSPORT);
+    CHECK_EQ(c.frames, 0);
+    leave();
+  }
+  server_start(&s, "hang_up", "bytes=30", NULL);
+  target t = at("http", &s);
+  post(&t, "x");
+  run_until(&w, &c.frames, 1);
+  CHECK_EQ(c.frame.len, 0);
+  leave();
+}
+
 /* Nothing ends by itself here: the deadlines are the core's. */
 TEST(http_mute_and_half_answers_wait_until_aborted) {
   server_start(&s, "mute", NULL);

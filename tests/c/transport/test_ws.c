@@ -121,24 +121,24 @@ TEST(ws_ping_is_answered_and_any_byte_is_a_sign_of_life) {
 
 /* Covers: CONN-8, HTTP-6, HTTP-7 */
 TEST(ws_upgrade_refused) {
-  join("ws_status", "status=401 No", NULL, 0);
+  join("http_status", "status=401 No", NULL, 0);
   run_until(&w, &c.closed, 1);
   CHECK_EQ(c.why, OPAMP_ERR_HTTP);
   CHECK_EQ(c.http_status, 401);
   CHECK_EQ(c.opened, 0);
   leave();
-  join("ws_status", "status=429 Later", "retry=17", 0);
+  join("http_status", "status=429 Later", "retry=17", 0);
   run_until(&w, &c.closed, 1);
   CHECK_EQ(c.http_status, 429);
   CHECK_STR(c.retry_after, "17");
   leave();
-  join("ws_status", "status=503 Busy", "retry=Wed, 21 Oct 2037 07:28:00 GMT",
+  join("http_status", "status=503 Busy", "retry=Wed, 21 Oct 2037 07:28:00 GMT",
        0);
   run_until(&w, &c.closed, 1);
   CHECK_EQ(c.http_status, 503);
   CHECK_STR(c.retry_after, "Wed, 21 Oct 2037 07:28:00 GMT");
   leave();
-  join("ws_status", "status=200 Fine", "body=hello", 0);
+  join("http_status", "status=200 Fine", "body=hello", 0);
   run_until(&w, &c.closed, 1);
   CHECK_EQ(c.why, OPAMP_ERR_HTTP);
   CHECK_EQ(c.http_status, 200);
@@ -147,7 +147,7 @@ TEST(ws_upgrade_refused) {
 
 /* Covers: HTTP-9, CONN-8 */
 TEST(ws_redirect_is_reported_not_followed) {
-  join("ws_status", "status=302 Found", "location=ws://127.0.0.1:1/x", 0);
+  join("http_status", "status=302 Found", "location=ws://127.0.0.1:1/x", 0);
   run_until(&w, &c.closed, 1);
   CHECK_EQ(c.why, OPAMP_ERR_HTTP);
   CHECK_EQ(c.http_status, 302);
