@@ -14,7 +14,7 @@
 #include "player.h"
 #include "wire/wire.h"
 
-enum { STOP_TICKS = 20, TICK_FAR = 48 /* hours */ };
+enum { TICK_FAR = 48 /* hours */ };
 
 typedef struct life {
   player p;
@@ -343,11 +343,12 @@ static void read_settings(life *l) {
 /* Without anything from the transport it is over when the time is. */
 static void stop(life *l) {
   opamp__input in = {.kind = OPAMP__IN_STOP};
+  uint64_t end = l->p.now + l->p.numbers[OPAMP_OPT_STOP_TIMEOUT];
   take_all(l);
   l->p.invariants.ticks = 0;
   feed(l, &in);
   take_all(l);
-  for (int i = 0; i < STOP_TICKS && tick(l); i++) continue;
+  while (opamp__core_deadline(l->p.core) <= end && tick(l)) continue;
   if (opamp__core_look(l->p.core)->state != OPAMP_STATE_STOPPED)
     player_broken(&l->p, "it does not stop");
 }
