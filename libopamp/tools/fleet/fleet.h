@@ -54,7 +54,8 @@ typedef struct fleet {
   uint64_t all_connected_us, all_reported_us; /* since begun_us; 0: not yet */
 
   /* How far each kind of work has come (pace.c). */
-  uint64_t healths, churns;
+  uint64_t healths, churns;   /* that were due */
+  uint64_t healths_reported; /* changes, by agents that were running */
   applying *applying; /* a ring of so many */
   uint64_t apply_first, apply_len, apply_cap;
   uint64_t random;

@@ -136,7 +136,7 @@ const cli_tool fleet_tool = {
     "time_to_all_connected_ms and time_to_all_reported_ms (-1: never), "
     "messages_sent, messages_received, bytes_sent, bytes_received (of "
     "messages, not of the network), configs_applied, configs_failed, "
-    "settings_applied, settings_failed, "
+    "settings_applied, settings_failed, healths_reported (changes), "
     "latency_ms {p50, p90, p99, max}, cpu_user_ms, cpu_system_ms, steady "
     "{duration_ms, messages (sent), cpu_ms} from the moment all are connected, "
     "rss_bytes, rss_per_client_bytes (without what the process has before the "

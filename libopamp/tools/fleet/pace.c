@@ -68,7 +68,8 @@ static int64_t report_healths(fleet *f, uint64_t us) {
   rate = (double)n * 1000 / (double)f->options->health_every_ms;
   for (target = due(rate, us); f->healths < target; f->healths++) {
     member *m = &f->members[f->healths % n];
-    if (m->running) (void)member_report_health(f, m, 1 + f->healths / n);
+    if (m->running && member_report_health(f, m, 1 + f->healths / n))
+      f->healths_reported++;
   }
   return until(rate, f->healths, us);
 }

@@ -122,6 +122,7 @@ static json_t *summary(const fleet *f, const report_end *end) {
       {"configs_failed", number(f->failed)},
       {"settings_applied", number(f->settings_applied)},
       {"settings_failed", number(f->settings_failed)},
+      {"healths_reported", number(f->healths_reported)},
       {"latency_ms", latency(&f->latency)},
       {"cpu_user_ms",
        ms(getrusage(RUSAGE_SELF, &u) == 0 ? us_of(u.ru_utime) : 0)},

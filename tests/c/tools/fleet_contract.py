@@ -15,7 +15,7 @@ FLEET = PEER = None  # the programs
 KEYS = """clients connected connect_failures disconnects
     time_to_all_connected_ms messages_sent messages_received bytes_sent
     bytes_received configs_applied configs_failed settings_applied settings_failed
-    latency_ms cpu_user_ms
+    healths_reported latency_ms cpu_user_ms
     cpu_system_ms steady rss_bytes rss_per_client_bytes errors""".split()
 
 
@@ -181,13 +181,28 @@ class OverHttp(unittest.TestCase):
 
 
     # Covers: SET-1, SET-3, SET-10
+    def last_turns(self, peer, agents):
+        """{uid: turn} of the newest health of each, when all said goodbye."""
+        gone, turns = set(), {}
+        while len(gone) < agents:
+            event = peer.wait("message")
+            if "agent_disconnect" in event["message"]:
+                gone.add(event["instance_uid"])
+        for event in peer.seen:
+            if event["event"] == "message" and "health" in event["message"]:
+                status = event["message"]["health"]["status"]
+                turns[event["instance_uid"]] = int(status.split()[1])
+        return turns
+
     def test_rotation_storm(self):
         """200 agents and 20 offers in a row, to and fro between two servers,
         each third to where nobody listens: in the end all use the last good
-        one, and each has told one final status for each."""
+        one, and each has told one final status for each. Their health changes
+        all the while, and in the end the last change of each is known."""
         agents, offers = 200, 20
         with self.peer() as one, self.peer() as two:
-            with self.fleet(one, f"-n{agents}", "--trial-interval=0") as fleet:
+            with self.fleet(one, f"-n{agents}", "--trial-interval=0",
+                            "--health-every=1000") as fleet:
                 here, there = one, two
                 self.until(here, agents, lambda m: "health" in m)
                 told = {}
@@ -220,6 +235,10 @@ class OverHttp(unittest.TestCase):
                 self.assertEqual({len(s) for s in told.values()}, {1})
                 fleet.send_signal(signal.SIGTERM)
                 got = fleet.summary()
+                turns = self.last_turns(here, agents)
+        # A turn is the number of an agent's changes.
+        self.assertGreater(got["healths_reported"], agents)
+        self.assertEqual(sum(turns.values()), got["healths_reported"])
         self.assertEqual((got["settings_applied"], got["settings_failed"]),
                          (agents * 14, agents * 6))
 
