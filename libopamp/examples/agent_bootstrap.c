@@ -35,10 +35,19 @@ static void on_signal(int sig) {
 
 /* --- the two ways in ------------------------------------------------------ */
 
-static bool with_token(opamp_options *o, const char *ca_file) {
-  char bearer[1024];
+static char bearer[4096]; /* "Bearer " and the token */
+
+static bool read_token(void) {
   const char *token = getenv("OPAMP_TOKEN");
-  snprintf(bearer, sizeof bearer, "Bearer %s", token != NULL ? token : "");
+  int n =
+      snprintf(bearer, sizeof bearer, "Bearer %s", token != NULL ? token : "");
+  if (token != NULL && n < (int)sizeof bearer) return true;
+  fprintf(stderr, "agent_bootstrap: OPAMP_TOKEN: %s\n",
+          token == NULL ? "not set" : "too long");
+  return false;
+}
+
+static bool with_token(opamp_options *o, const char *ca_file) {
   return opamp_options_set_text(o, OPAMP_TEXT_TLS_CA_FILE, ca_file) ==
              OPAMP_OK &&
          opamp_options_add_header(o, "Authorization", bearer) == OPAMP_OK;
@@ -94,6 +103,7 @@ static bool understood(int argc, char **argv) {
 int main(int argc, char **argv) {
   opamp_client *agent = NULL;
   if (!understood(argc, argv)) return 2;
+  if (argc == 5 && !read_token()) return 1;
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (!make_agent(&agent, argv)) {
     fprintf(stderr, "agent_bootstrap: %s\n", opamp_errmsg());

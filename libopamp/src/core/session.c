@@ -533,8 +533,7 @@ static void tick_closing(opamp__core *c) {
 }
 
 static bool trial_over(const opamp__core *c) {
-  return opamp__trial_trying(c) && c->running && c->state != OPAMP__IDLE &&
-         c->now >= c->settings->trial_at;
+  return opamp__trial_trying(c) && c->now >= opamp__trial_deadline(c);
 }
 
 void opamp__session_tick(opamp__core *c) {

@@ -42,7 +42,7 @@ void opamp__trial_propose(opamp__core *c) {
   s->trial_at = s->tried_at == OPAMP__NEVER
                     ? c->now
                     : s->tried_at + opamp__opt(c, OPAMP_OPT_TRIAL_INTERVAL);
-  if (c->running && c->now >= s->trial_at) begin(c);
+  opamp__trial_tick(c);
 }
 
 static void over(opamp__core *c) {
@@ -118,15 +118,14 @@ void opamp__trial_failed(opamp__core *c, opamp_str why) {
 
 /* --- time: the end of a trial is session.c's, which has the connection ----- */
 
-void opamp__trial_tick(opamp__core *c) {
-  if (of(c)->trial == OPAMP__TRIAL_WAITS && c->running &&
-      c->now >= of(c)->trial_at)
-    begin(c);
-}
-
 /* A stop has an end of its own. */
 uint64_t opamp__trial_deadline(const opamp__core *c) {
   bool waits = of(c)->trial == OPAMP__TRIAL_WAITS;
   return c->running && (waits || opamp__trial_trying(c)) ? of(c)->trial_at
                                                          : OPAMP__NEVER;
+}
+
+void opamp__trial_tick(opamp__core *c) {
+  bool waits = of(c)->trial == OPAMP__TRIAL_WAITS;
+  if (waits && c->now >= opamp__trial_deadline(c)) begin(c);
 }

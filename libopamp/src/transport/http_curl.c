@@ -278,9 +278,6 @@ static bool asks_proxy(const http_conn *c) {
 static opamp__ending *refused(const http_exchange *x, long status) {
   if (status == 407 && asks_proxy(x->conn))
     return opamp__proxy_refused(x->pool->proxy, "the request", status);
-  if (status / 100 == 2)
-    return opamp__ending_new(OPAMP_ERR_TRANSPORT,
-                             "the answer ends within its head");
   /* curl takes "HTTP/1.1 -1" and "HTTP/2 x" for answers, too. */
   if (!opamp__http_status(status))
     return opamp__ending_new(OPAMP_ERR_TRANSPORT,
@@ -328,6 +325,9 @@ static opamp__ending *not_written(const http_exchange *x) {
 
 static opamp__ending *failed(const http_exchange *x, CURLcode code) {
   opamp__ending *e;
+  if (code == CURLE_OK)
+    return opamp__ending_new(OPAMP_ERR_TRANSPORT,
+                             "the answer ends within its head");
   if (opamp__proxy_failed(&e, x->pool, x->easy, code, x->error, x->opened))
     return e;
   if (code == CURLE_OUT_OF_MEMORY) return NULL;
@@ -355,13 +355,15 @@ void opamp__http_done(http_exchange *x, CURLcode code) {
   if (c == NULL) return; /* in the list of the dead */
   curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
   if (code == CURLE_OK) opamp__pin_worked(&c->pin, x->easy);
+  bool fine = code == CURLE_OK && status / 100 == 2;
   /* curl takes a connection that ends within the head for an answer without a
    * body, and that is a good one. */
-  bool good = code == CURLE_OK && status / 100 == 2 && x->head;
+  bool good = fine && x->head;
   opamp__ending *e = NULL;
   if (!good)
-    e = code == CURLE_OK || no_more(code, status) ? refused(x, status)
-                                                  : failed(x, code);
+    e = !fine && (code == CURLE_OK || no_more(code, status))
+            ? refused(x, status)
+            : failed(x, code);
   curl_multi_remove_handle(p->multi, x->easy);
   c->exchange = NULL;
   c->busy = false;

@@ -366,6 +366,15 @@ class Bootstrap(Example):
                               timeout=LIMIT, capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"{NAME}: ", done.stderr)
+        env = {k: v for k, v in os.environ.items() if k != "OPAMP_TOKEN"}
+        for more, why in (({}, "not set"),
+                          ({"OPAMP_TOKEN": 5000 * "x"}, "too long")):
+            done = subprocess.run(
+                [PROGRAM, "token", "wss://x", self.state, "ca.pem"],
+                env={**env, **more}, timeout=LIMIT, capture_output=True,
+                text=True)
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, f"{NAME}: OPAMP_TOKEN: {why}\n"))
 
 
 CASES = {"agent_min": Minimal, "agent_epoll": OwnTimer, "agent_libuv": OwnTimer,

@@ -77,13 +77,7 @@ func configApplied(w *world) {
 // agentConfig finds what the agent last reported as the body of a file.
 func (w *world) agentConfig(name, want string) {
 	w.t.Helper()
-	for _, m := range w.messages.All() {
-		files := m.GetEffectiveConfig().GetConfigMap().GetConfigMap()
-		if string(files[name].GetBody()) == want {
-			return
-		}
-	}
-	w.await("effective configuration with "+name, func(m message) bool {
+	w.messages.Ever(w.t, "effective configuration with "+name, func(m message) bool {
 		files := m.GetEffectiveConfig().GetConfigMap().GetConfigMap()
 		return string(files[name].GetBody()) == want
 	})

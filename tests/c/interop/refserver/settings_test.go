@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/open-telemetry/opamp-go/protobufs"
@@ -82,13 +81,12 @@ func (w *world) silentAbout(secret string) {
 	}
 }
 
-// learns waits until a server has been told a health, in whichever message.
-func learns(w *world, at *refServer, mark string) {
+// toldHealth waits until a server knows a health, from whichever message.
+func (w *world) toldHealth(at *refServer, mark string) {
 	w.t.Helper()
-	told := func(m message) bool { return m.GetHealth().GetStatus() == mark }
-	if !slices.ContainsFunc(at.messages.All(), told) {
-		at.messages.Await(w.t, "health "+mark, told)
-	}
+	at.messages.Ever(w.t, "health "+mark, func(m message) bool {
+		return m.GetHealth().GetStatus() == mark
+	})
 }
 
 // Covers: SET-3, SET-4, CONN-11
@@ -110,7 +108,7 @@ func settingsEndpoint(w *world) {
 	}
 	w.settled(second, "move", applied)
 	w.setHealth("moved")
-	learns(w, second, "moved")
+	w.toldHealth(second, "moved")
 	w.messages.None(w.t, "a word after the goodbye", has("health"))
 }
 
@@ -201,7 +199,7 @@ func settingsMute(w *world) {
 	if !strings.Contains(why, "timeout") {
 		w.t.Errorf("the error is %q", why)
 	}
-	learns(w, w.refServer, "set in between")
+	w.toldHealth(w.refServer, "set in between")
 }
 
 // Covers: SET-5, STATE-9

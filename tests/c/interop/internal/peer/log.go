@@ -5,6 +5,7 @@
 package peer
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -38,9 +39,14 @@ func (l *Log[T]) Add(item T) {
 
 // All returns everything that ever was added.
 func (l *Log[T]) All() []T {
+	all, _ := l.look()
+	return all
+}
+
+func (l *Log[T]) look() ([]T, chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append([]T(nil), l.all...)
+	return slices.Clone(l.all), l.changed
 }
 
 // take removes and returns the oldest pending item that matches; else the
@@ -73,6 +79,25 @@ func (l *Log[T]) Await(t *testing.T, what string, match func(T) bool) T {
 		case <-late:
 			t.Fatalf("did not come within %v: %s; what came:%s", Patience,
 				what, render(l.All()))
+		}
+	}
+}
+
+// Ever waits for an item that matches, whether it has been taken or not, and
+// leaves it where it is.
+func (l *Log[T]) Ever(t *testing.T, what string, match func(T) bool) {
+	t.Helper()
+	late := time.After(Patience)
+	for {
+		all, changed := l.look()
+		if slices.ContainsFunc(all, match) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("did not come within %v: %s; what came:%s", Patience,
+				what, render(all))
 		}
 	}
 }
