@@ -45,8 +45,12 @@ def declarations() -> str:
     for name in HEADERS:
         text = (include_dir() / "opamp" / f"{name}.h").read_text()
         text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
-        text = re.sub(r"^#ifdef __cplusplus\n.*?^#endif\n", "", text,
-                      flags=re.DOTALL | re.MULTILINE)
+        text = re.sub(
+            r"^#ifdef __cplusplus\n.*?^#endif\n",
+            "",
+            text,
+            flags=re.DOTALL | re.MULTILINE,
+        )
         text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
         parts.append(text.replace("OPAMP_API ", ""))
     return "\n".join(parts)

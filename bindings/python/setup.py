@@ -41,7 +41,10 @@ class BuildExtension(build_ext):
         if not opamp_build.SYSTEM:
             prefix = self.build_library()
             env["PKG_CONFIG_PATH"] = os.pathsep.join(
-                [str(prefix / "lib" / "pkgconfig"), env.get("PKG_CONFIG_PATH", "")]
+                [
+                    str(prefix / "lib" / "pkgconfig"),
+                    env.get("PKG_CONFIG_PATH", ""),
+                ]
             )
         for extension in self.extensions:
             extension.extra_compile_args += ["-fvisibility=hidden"]
@@ -102,8 +105,19 @@ class SourceDistribution(sdist):
         run("protoc-c", "-I", proto, f"--c_out={proto}", *protos)
 
 
+def options() -> dict[str, dict[str, str]]:
+    """In the repository, nothing is built among the sources."""
+    found = {"bdist_wheel": {"py_limited_api": "cp310"}}
+    if opamp_build.ROOT.parent != HERE:
+        base = opamp_build.ROOT / "build" / "python"
+        base.mkdir(parents=True, exist_ok=True)
+        found["build"] = {"build_base": str(base / "build")}
+        found["egg_info"] = {"egg_base": str(base)}
+    return found
+
+
 setup(
     cffi_modules=["opamp_build.py:ffibuilder"],
     cmdclass={"build_ext": BuildExtension, "sdist": SourceDistribution},
-    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    options=options(),
 )

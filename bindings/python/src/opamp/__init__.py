@@ -59,11 +59,13 @@ if TYPE_CHECKING:
     from opamp.errors import TlsError as TlsError
     from opamp.events import BadMessage as BadMessage
     from opamp.events import Command as Command
-    from opamp.events import ConnectFailed as ConnectFailed
     from opamp.events import Connected as Connected
+    from opamp.events import ConnectFailed as ConnectFailed
     from opamp.events import Connecting as Connecting
     from opamp.events import ConnectionSettings as ConnectionSettings
-    from opamp.events import ConnectionSettingsStatus as ConnectionSettingsStatus
+    from opamp.events import (
+        ConnectionSettingsStatus as ConnectionSettingsStatus,
+    )
     from opamp.events import CredentialsWanted as CredentialsWanted
     from opamp.events import CustomMessage as CustomMessage
     from opamp.events import Delivered as Delivered
@@ -98,12 +100,16 @@ if TYPE_CHECKING:
     from opamp.messages import Certificate as Certificate
     from opamp.messages import Component as Component
     from opamp.messages import ConfigFile as ConfigFile
-    from opamp.messages import ConnectionSettingsOffer as ConnectionSettingsOffer
-    from opamp.messages import ConnectionSettingsReport as ConnectionSettingsReport
+    from opamp.messages import (
+        ConnectionSettingsOffer as ConnectionSettingsOffer,
+    )
+    from opamp.messages import (
+        ConnectionSettingsReport as ConnectionSettingsReport,
+    )
     from opamp.messages import Custom as Custom
     from opamp.messages import Description as Description
-    from opamp.messages import DownloadDetails as DownloadDetails
     from opamp.messages import DownloadableFile as DownloadableFile
+    from opamp.messages import DownloadDetails as DownloadDetails
     from opamp.messages import ErrorResponse as ErrorResponse
     from opamp.messages import Header as Header
     from opamp.messages import Health as Health
@@ -111,18 +117,18 @@ if TYPE_CHECKING:
     from opamp.messages import OpAMPSettings as OpAMPSettings
     from opamp.messages import OtherSettings as OtherSettings
     from opamp.messages import Package as Package
+    from opamp.messages import PackagesOffer as PackagesOffer
     from opamp.messages import PackageStatus as PackageStatus
     from opamp.messages import PackageStatuses as PackageStatuses
-    from opamp.messages import PackagesOffer as PackagesOffer
     from opamp.messages import ProxySettings as ProxySettings
     from opamp.messages import RemoteConfigOffer as RemoteConfigOffer
     from opamp.messages import RemoteConfigReport as RemoteConfigReport
     from opamp.messages import ServerToAgent as ServerToAgent
-    from opamp.messages import TLSSettings as TLSSettings
     from opamp.messages import TelemetrySettings as TelemetrySettings
+    from opamp.messages import TLSSettings as TLSSettings
     from opamp.tls import TLS as TLS
-    from opamp.types import AttributeValue as AttributeValue
     from opamp.types import Attributes as Attributes
+    from opamp.types import AttributeValue as AttributeValue
     from opamp.types import Headers as Headers
     from opamp.types import Options as Options
 

@@ -7,12 +7,22 @@ import logging
 import os
 from collections.abc import Mapping
 
+from opamp import _options, _process
+from opamp._glue import text_of
+from opamp._native import ffi, lib
+from opamp._report import Reporter
+from opamp.errors import (
+    ClosedError,
+    ConfigError,
+    ForkedError,
+    StateError,
+    check,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Literal, TypeVar
-
-    from typing_extensions import Unpack
 
     from opamp._loop import Loop
     from opamp.events import Event
@@ -20,11 +30,6 @@ if TYPE_CHECKING:
 
     E = TypeVar("E", bound=Event)
 
-from opamp import _options, _process
-from opamp._glue import text_of
-from opamp._native import ffi, lib
-from opamp._report import Reporter
-from opamp.errors import ClosedError, ConfigError, ForkedError, StateError, check
 
 logger = logging.getLogger("opamp")
 logger.addHandler(logging.NullHandler())
@@ -185,7 +190,13 @@ class BaseClient(Reporter):
             lib.opamp_event_free(event)
 
     def _log(self, event: Any) -> None:
-        levels = (0, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+        levels = (
+            0,
+            logging.ERROR,
+            logging.WARNING,
+            logging.INFO,
+            logging.DEBUG,
+        )
         level = levels[lib.opamp_event_number(event, lib.OPAMP_NUM_LEVEL)]
         logger.log(level, "%s", text_of(lib.opamp_event_text(event)))
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from opamp._base import BaseClient
 
-_LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
+_LEVELS = {
+    1: logging.ERROR,
+    2: logging.WARNING,
+    3: logging.INFO,
+    4: logging.DEBUG,
+}
 
 
 def _number(e: Any, key: int) -> int:

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from opamp._base import BaseClient
+from opamp._loop import Loop
+from opamp._native import lib
+from opamp.errors import ConfigError, check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,11 +18,6 @@ if TYPE_CHECKING:
 
     from opamp.events import Event
     from opamp.types import Options
-
-from opamp._base import BaseClient
-from opamp._loop import Loop
-from opamp._native import lib
-from opamp.errors import ConfigError, check
 
 
 class Client(BaseClient):

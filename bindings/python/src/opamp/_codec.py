@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from opamp import _values
@@ -28,7 +28,7 @@ def wire(
     default: Any = dataclasses.MISSING,
     name: str | None = None,
     *,
-    values: type[enum.IntEnum] | None = None,
+    values: type[enum.IntEnum] | type[enum.IntFlag] | None = None,
     factory: Any = dataclasses.MISSING,
     secret: bool = False,
 ) -> Any:
@@ -146,7 +146,7 @@ class Field:
         self.number = number
         self.name = static_text(lib.opamp_msg_field_name(message_type, number))
         self.attribute = self.name
-        self.values: type[enum.IntEnum] | None = None
+        self.values: type[enum.IntEnum] | type[enum.IntFlag] | None = None
         self.absent: Any = dataclasses.MISSING
         self.is_map = bool(flags & lib.OPAMP_FIELD_MAP)
         self.is_list = bool(flags & lib.OPAMP_FIELD_REPEATED) and not self.is_map
@@ -232,12 +232,12 @@ class Plan:
         self.fields = fields
         self.name = static_text(lib.opamp_msg_type_name(message_type))
         if self.cls is not None:
-            self.fields = list(self._of_class(self.cls, fields))
+            self.fields = list(self._declared(fields))
 
-    @staticmethod
-    def _of_class(cls: type[Any], fields: list[Field]) -> Any:
+    def _declared(self, fields: list[Field]) -> Iterator[Field]:
+        """The fields that the dataclass has, as it declares them."""
         by_name = {field.name: field for field in fields}
-        for declared in dataclasses.fields(cls):
+        for declared in dataclasses.fields(self.cls):  # type: ignore[arg-type]
             name = declared.metadata.get("name") or declared.name
             field = by_name[name]
             field.attribute = declared.name

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+from opamp._native import ffi, lib
+from opamp.errors import ConfigError, ErrorCode, check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-from opamp._native import ffi, lib
-from opamp.errors import ConfigError, ErrorCode, check
 
 
 def text_of(span: Any) -> str:

@@ -10,6 +10,17 @@ import threading
 import time
 import weakref
 
+from opamp import _process
+from opamp._native import ffi, lib
+from opamp.errors import (
+    ClosedError,
+    ErrorCode,
+    ForkedError,
+    StateError,
+    check,
+    fail,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +30,6 @@ if TYPE_CHECKING:
     from opamp._base import BaseClient
     from opamp.events import Event
 
-from opamp import _process
-from opamp._native import ffi, lib
-from opamp.errors import ClosedError, ErrorCode, ForkedError, StateError, check, fail
 
 # What somebody may be waiting for.
 _TOLD = frozenset(
@@ -80,6 +88,8 @@ class Loop:
         self._thread: threading.Thread | None = None
         self._driver: int | None = None
         self._dispatcher: int | None = None
+        # What drives it for an event loop of the application's.
+        self._attached: Any = None
         self._changed = threading.Condition(threading.RLock())
         self._polling = threading.RLock()
         self._forks = 0
@@ -87,7 +97,10 @@ class Loop:
         self._gate.set()
         out = ffi.new("opamp_loop **")
         try:
-            check(lib.opamp_loop_new(out, self._max_connections), "max_connections")
+            check(
+                lib.opamp_loop_new(out, self._max_connections),
+                "max_connections",
+            )
         except (TypeError, OverflowError):
             raise TypeError("max_connections must be a small number") from None
         self._pointer = ffi.gc(out[0], lib.opamp_loop_free)
@@ -288,9 +301,7 @@ class Loop:
     def _in_handler(self) -> bool:
         return threading.get_ident() == self._dispatcher
 
-    def _wait_for(
-        self, done: Callable[[], bool], timeout: float | None
-    ) -> bool:
+    def _wait_for(self, done: Callable[[], bool], timeout: float | None) -> bool:
         """Waits, or drives if nobody else does, until something is true."""
         if done():
             return True
@@ -383,9 +394,7 @@ def _deliver(client: BaseClient, event: Event) -> None:
         kind, value, trace = sys.exc_info()
         assert kind is not None
         thread = threading.current_thread()
-        threading.excepthook(
-            threading.ExceptHookArgs((kind, value, trace, thread))  # type: ignore[arg-type]
-        )
+        threading.excepthook(threading.ExceptHookArgs((kind, value, trace, thread)))
         client._ask_to_stop()
 
 

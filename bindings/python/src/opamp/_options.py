@@ -6,6 +6,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from opamp._glue import chars, octets, static_text
+from opamp._native import ffi, lib
+from opamp.errors import ConfigError, check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -13,9 +17,6 @@ if TYPE_CHECKING:
     from opamp.tls import TLS
     from opamp.types import Headers, Options
 
-from opamp._glue import chars, octets, static_text
-from opamp._native import ffi, lib
-from opamp.errors import ConfigError, check
 
 # Options whose value is a number, by the names of the C library.
 _SECONDS = frozenset(
@@ -143,9 +144,7 @@ def _path_text(value: object, name: str) -> str:
     try:
         return os.fspath(value)  # type: ignore[call-overload, no-any-return]
     except TypeError:
-        raise TypeError(
-            f"{name} must be a path, not {type(value).__name__}"
-        ) from None
+        raise TypeError(f"{name} must be a path, not {type(value).__name__}") from None
 
 
 def _authorities(directory: str) -> str:
@@ -270,8 +269,8 @@ def build(url: str, given: Options, log_level: int) -> Any:
     if "capabilities" in values:
         bits = capability_bits(values["capabilities"])
         check(lib.opamp_options_set_capabilities(options, bits), "capabilities")
-    for name, value in header_pairs(called(values.get("headers", ())), "headers"):
-        check(lib.opamp_options_add_header(options, name, value), "headers")
+    for pair in header_pairs(called(values.get("headers", ())), "headers"):
+        check(lib.opamp_options_add_header(options, *pair), "headers")
     return options
 
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from opamp import _options
+from opamp._glue import chars, new_message, octets
+from opamp._native import ffi, lib
+from opamp._values import put_attributes
+from opamp._view import View
+from opamp.errors import check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +26,6 @@ if TYPE_CHECKING:
         PackageStatuses,
     )
     from opamp.types import Attributes, Headers
-
-from opamp import _options
-from opamp._glue import chars, new_message, octets
-from opamp._native import ffi, lib
-from opamp._values import put_attributes
-from opamp._view import View
-from opamp.errors import check
 
 
 class Held:
@@ -76,7 +76,8 @@ class Reporter(View):
             if given is not None:
                 put_attributes(made, field, given, where)
         self._report(
-            "description", lambda c: int(lib.opamp_client_set_description(c, made))
+            "description",
+            lambda c: int(lib.opamp_client_set_description(c, made)),
         )
 
     def set_health(self, health: Health | None) -> None:
@@ -138,7 +139,8 @@ class Reporter(View):
         """What the agent can do, all anew."""
         bits = _options.capability_bits(capabilities)
         self._report(
-            "capabilities", lambda c: int(lib.opamp_client_set_capabilities(c, bits))
+            "capabilities",
+            lambda c: int(lib.opamp_client_set_capabilities(c, bits)),
         )
 
     def set_remote_config_status(

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from opamp._glue import bytes_of, octets, text_of, text_span
+from opamp._native import ffi, lib
+from opamp.errors import ConfigError, ErrorCode, check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from opamp.types import Attributes, AttributeValue
 
-from opamp._glue import bytes_of, octets, text_of, text_span
-from opamp._native import ffi, lib
-from opamp.errors import ConfigError, ErrorCode, check
 
 # Nobody would take what is nested more deeply.
 _MAX_DEPTH = 60
@@ -52,9 +53,7 @@ def put_any(target: Any, value: AttributeValue, where: str, depth: int = 0) -> N
         )
     elif isinstance(value, Mapping):
         inner = _child(target, lib.OPAMP_ANY_VALUE_KVLIST_VALUE, where)
-        put_attributes(
-            inner, lib.OPAMP_KEY_VALUE_LIST_VALUES, value, where, depth + 1
-        )
+        put_attributes(inner, lib.OPAMP_KEY_VALUE_LIST_VALUES, value, where, depth + 1)
     elif isinstance(value, Sequence):
         inner = _child(target, lib.OPAMP_ANY_VALUE_ARRAY_VALUE, where)
         for i, item in enumerate(value):
@@ -72,9 +71,7 @@ def put_attributes(
 ) -> None:
     """Appends `attributes` to the list of KeyValue `field` of `target`."""
     if not isinstance(attributes, Mapping):
-        raise TypeError(
-            f"{where} must be a mapping, not {type(attributes).__name__}"
-        )
+        raise TypeError(f"{where} must be a mapping, not {type(attributes).__name__}")
     for key, value in attributes.items():
         text = text_span(key, f"a key of {where}")
         place = f"{where}[{key!r}]"

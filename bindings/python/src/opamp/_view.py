@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+from opamp._glue import bit_names, sized, static_text
+from opamp._native import ffi, lib
+from opamp.errors import ErrorCode, check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import uuid
     from typing import Any
 
+    from opamp._loop import Loop
     from opamp.enums import Capability, ServerCapability, State
-
-from opamp._glue import bit_names, sized, static_text
-from opamp._native import ffi, lib
-from opamp.errors import ErrorCode, check
 
 
 class View:
     """Looks into a client. Never waits, and needs nobody who drives."""
+
+    _loop: Loop
 
     @property
     def _handle(self) -> Any:

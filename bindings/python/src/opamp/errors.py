@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import enum
 
+from opamp._native import ffi, lib
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
-
-from opamp._native import ffi, lib
 
 
 class ErrorCode(enum.IntEnum):

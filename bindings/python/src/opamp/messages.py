@@ -123,9 +123,7 @@ class Health(Message):
     last_error: str = ""
     start_time: int = wire(0, "start_time_unix_nano")
     status_time: int = wire(0, "status_time_unix_nano")
-    components: Mapping[str, Health] = wire(
-        name="component_health_map", factory=dict
-    )
+    components: Mapping[str, Health] = wire(name="component_health_map", factory=dict)
     attributes: Mapping[str, AttributeValue] = wire(factory=dict)
 
 
@@ -155,8 +153,7 @@ class ConfigFile(Message):
             value = _glue.encoded(value, where)
         if not isinstance(value, (bytes, bytearray, memoryview)):
             raise TypeError(
-                f"{where} must be ConfigFile, bytes or str,"
-                f" not {type(value).__name__}"
+                f"{where} must be ConfigFile, bytes or str, not {type(value).__name__}"
             )
         return cls(value)  # type: ignore[arg-type]
 
@@ -167,9 +164,7 @@ class Component(Message):
     """A component that is part of the agent (ComponentDetails)."""
 
     metadata: Mapping[str, AttributeValue] = wire(factory=dict)
-    components: Mapping[str, Component] = wire(
-        name="sub_component_map", factory=dict
-    )
+    components: Mapping[str, Component] = wire(name="sub_component_map", factory=dict)
 
 
 @message("AvailableComponents")
@@ -334,9 +329,7 @@ class PackagesOffer(Message):
 class ErrorResponse(Message):
     """Why the server could not process a message (ServerErrorResponse)."""
 
-    type: ServerErrorType | int = wire(
-        ServerErrorType.UNKNOWN, values=ServerErrorType
-    )
+    type: ServerErrorType | int = wire(ServerErrorType.UNKNOWN, values=ServerErrorType)
     error_message: str = ""
     retry_after_nanoseconds: int = wire(0, "retry_info")
 
