@@ -26,6 +26,16 @@ name is loaded when it is first used.
 
 from __future__ import annotations
 
+try:
+    from opamp import _native as _native
+except ImportError as _error:
+    if "subinterpreter" not in str(_error):
+        raise
+    raise ImportError(
+        "opamp cannot be loaded in an isolated subinterpreter (one with a GIL of its"
+        " own), since CFFI cannot; in a legacy one it can"
+    ) from _error
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from opamp import aio as aio
@@ -177,18 +187,19 @@ _home_of = {name: home for home, names in _HOMES.items() for name in names.split
 __all__ = ["__version__", "aio", *_home_of]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module
+if not TYPE_CHECKING:  # so that names that do not exist are found out
 
-    if name == "aio":
-        return import_module("opamp.aio")
-    home = _home_of.get(name)
-    if home is None:
-        raise AttributeError(f"module 'opamp' has no attribute {name!r}")
-    value = getattr(import_module(f"opamp.{home}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
 
+        if name == "aio":
+            return import_module("opamp.aio")
+        home = _home_of.get(name)
+        if home is None:
+            raise AttributeError(f"module 'opamp' has no attribute {name!r}")
+        value = getattr(import_module(f"opamp.{home}"), name)
+        globals()[name] = value
+        return value
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -22,13 +22,14 @@ from opamp.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Literal, TypeVar
+    from typing import Any, Literal, TypeVar, overload
 
     from opamp._loop import Loop
     from opamp.events import Event
     from opamp.types import Options
 
     E = TypeVar("E", bound=Event)
+    R = TypeVar("R")
 
 
 logger = logging.getLogger("opamp")
@@ -129,10 +130,18 @@ class BaseClient(Reporter):
 
     # --- handlers
 
+    if TYPE_CHECKING:
+
+        @overload
+        def on(self, event_type: type[E], handler: Callable[[E], object]) -> None: ...
+
+        @overload
+        def on(
+            self, event_type: type[E]
+        ) -> Callable[[Callable[[E], R]], Callable[[E], R]]: ...
+
     def on(
-        self,
-        event_type: type[E],
-        handler: Callable[[E], object] | None = None,
+        self, event_type: type[E], handler: Callable[[E], object] | None = None
     ) -> Any:
         """Has `handler` called with each event of a type, those of `Event` being
         all that have no handler of their own. Without `handler`, a decorator.

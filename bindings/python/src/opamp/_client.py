@@ -49,6 +49,7 @@ class Client(BaseClient):
         files and certificates that cannot be used."""
         if loop is not None and not thread:
             raise ConfigError("thread: is said of the loop when there is one")
+        self._owns_loop = loop is None
         if loop is None:
             loop = Loop(thread=thread)
         super().__init__(
@@ -89,6 +90,8 @@ class Client(BaseClient):
         """Frees it at once, without telling the server; `stop()` first does. No
         event comes after."""
         self._forget()
+        if self._owns_loop:
+            self._loop.close(0.0)
 
     def wait_connected(self, timeout: float | None = None) -> bool:
         """Waits until it is connected; whether it is."""

@@ -405,10 +405,13 @@ def _drive(loop: Loop) -> None:
     # In a child that a handler forks, another thread goes on with the loop.
     while loop._generation is generation:
         with loop._changed:
-            if not loop._running or loop._pointer is None:
+            last = not loop._running
+            if last:
                 loop._thread = None
-                return
         try:
+            if last:
+                loop._native_poll(0)  # closes what was freed
+                return
             if green:
                 loop._wait(None)
             else:

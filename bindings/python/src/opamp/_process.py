@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
@@ -39,7 +40,7 @@ def register(loop: Loop) -> None:
         os.register_at_fork(
             before=_before_fork,
             after_in_parent=_after_fork_in_parent,
-            after_in_child=after_fork_in_child,
+            after_in_child=_after_fork_in_child,
         )
 
 
@@ -61,11 +62,7 @@ def _after_fork_in_parent() -> None:
         loop._after_fork_in_parent()
 
 
-def after_fork_in_child() -> None:
-    """For hosts that fork behind Python's back, like uWSGI without
-    py-call-osafterfork: call it in the child, in uWSGI by
-    uwsgidecorators.postfork. os.fork() and what is built on it do this by
-    themselves, and once is enough."""
+def _after_fork_in_child() -> None:
     _held.clear()
     for loop in list(_loops):
         if loop._pid != os.getpid():
@@ -75,6 +72,25 @@ def after_fork_in_child() -> None:
                 logging.getLogger("opamp").exception(
                     "a client could not be restarted after a fork"
                 )
+
+
+def after_fork_in_child() -> None:
+    """For hosts that fork behind Python's back, like uWSGI without
+    py-call-osafterfork: call it in the child, in uWSGI by
+    uwsgidecorators.postfork. os.fork() and what is built on it need no call, and
+    one more does no harm.
+
+    It tells Python that it is in a child, so that what other modules registered
+    with os.register_at_fork() is done, too: locks that threads of the parent
+    held would never be free again."""
+    if any(loop._pid != os.getpid() for loop in list(_loops)):
+        import _imp
+        import ctypes
+
+        if sys.version_info >= (3, 13):
+            _imp.acquire_lock()  # which os.fork() has done by then
+        # Ours is among what this calls. The GIL is held meanwhile.
+        ctypes.pythonapi.PyOS_AfterFork_Child()
 
 
 def _at_exit() -> None:

@@ -137,6 +137,7 @@ class Client(BaseClient):
     async def start(self) -> None:
         """Starts connecting, and keeps trying until told to stop. Never fails
         because of the network; does nothing when it runs."""
+        asyncio.get_running_loop()  # without one, nothing is started
         self._failure = None
         self._start()
         _attach(self._loop)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from authority import Authority
+from peer import Peer
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A server without TLS, for ws and http."""
+    with Peer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Certificates of a server, and of agents."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def tls_peer(authority: Authority) -> Iterator[Peer]:
+    """A server with TLS, for wss and https."""
+    with Peer(
+        "--tls-cert",
+        str(authority.file("server.pem")),
+        "--tls-key",
+        str(authority.file("server.key")),
+    ) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """No test leaves clients to the next."""
+    yield
+    gc.collect()
