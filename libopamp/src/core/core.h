@@ -63,7 +63,7 @@ typedef enum opamp__in_kind {
   OPAMP__IN_CAPABILITIES, /* number */
   OPAMP__IN_CUSTOM,       /* value: a packed CustomMessage */
   OPAMP__IN_STATUS,       /* field 7 or 15, hash, status, text */
-  OPAMP__IN_ANSWER,       /* offer, verdict, text */
+  OPAMP__IN_ANSWER,       /* offer, verdict, text; field: of the status */
   OPAMP__IN_FORGET,       /* number: OPAMP_EVENT_… kind of the offer */
   OPAMP__IN_FLUSH,
   OPAMP__IN_HEADERS,   /* the headers were replaced */

@@ -107,6 +107,9 @@ static opamp_status answer(opamp_event *e, opamp__verdict verdict,
   } else {
     cmd->in.offer = e->offer;
     cmd->in.verdict = verdict;
+    cmd->in.field = e->kind == OPAMP_EVENT_REMOTE_CONFIG
+                        ? OPAMP_AGENT_TO_SERVER_REMOTE_CONFIG_STATUS
+                        : OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS;
     status = opamp__client_post(e->client, cmd);
   }
   if (status != OPAMP_OK) disclaim(e);

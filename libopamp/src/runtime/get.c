@@ -77,8 +77,7 @@ uint64_t opamp_client_undelivered(const opamp_client *c) {
   opamp__lock(c->loop);
   uint64_t fields = c->view.undelivered | c->inbox.taken;
   for (const opamp__command *cmd = c->inbox.head; cmd != NULL; cmd = cmd->next)
-    if (cmd->in.kind == OPAMP__IN_SET)
-      fields |= UINT64_C(1) << (unsigned)cmd->in.field;
+    fields |= opamp__command_fields(cmd);
   opamp__unlock(c->loop);
   return fields;
 }

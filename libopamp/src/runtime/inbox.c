@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "opamp/fields.h"
 
 opamp__command *opamp__command_new(opamp__in_kind kind) {
   opamp__command *cmd = opamp__calloc(1, sizeof *cmd);
@@ -45,6 +46,19 @@ const opamp__input *opamp__command_input(opamp__command *cmd) {
     in->closed = &cmd->closed;
   }
   return in;
+}
+
+uint64_t opamp__command_fields(const opamp__command *cmd) {
+  switch (cmd->in.kind) {
+    case OPAMP__IN_SET:
+    case OPAMP__IN_STATUS:
+    case OPAMP__IN_ANSWER:
+      return UINT64_C(1) << (unsigned)cmd->in.field;
+    case OPAMP__IN_CUSTOM:
+      return UINT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
+    default:
+      return 0;
+  }
 }
 
 /* Whether only the newer of the two has a meaning. */
@@ -142,7 +156,6 @@ opamp__command *opamp__inbox_take(opamp__inbox *box, bool held) {
     box->end = NULL;
   }
   for (opamp__command *cmd = taken; cmd != NULL; cmd = cmd->next)
-    if (cmd->in.kind == OPAMP__IN_SET)
-      box->taken |= UINT64_C(1) << (unsigned)cmd->in.field;
+    box->taken |= opamp__command_fields(cmd);
   return taken;
 }

@@ -23,8 +23,8 @@ typedef struct opamp__command {
 typedef struct opamp__inbox {
   opamp__command *head;
   opamp__command **end; /* where the next one goes; NULL while empty */
-  uint64_t taken; /* bits of the fields of SETs that were taken; whoever has
-                     fed them clears it */
+  uint64_t taken; /* the fields of those that were taken; whoever has fed them
+                     clears it */
 } opamp__inbox;
 
 /* NULL when out of memory. */
@@ -35,6 +35,8 @@ void opamp__commands_free(opamp__command *list);
 /* Points `in` at what the command owns; before it is fed. */
 const opamp__input *opamp__command_input(opamp__command *cmd);
 
+/* Which fields of AgentToServer it is about, as bits: 0 when it sets none. */
+uint64_t opamp__command_fields(const opamp__command *cmd);
 /* Whether it says what became of an action: an input of a transport, the store,
  * the maker of keys; and of these, whether it is about a connection. */
 bool opamp__command_is_answer(const opamp__command *cmd);

@@ -101,6 +101,38 @@ TEST(getters_need_no_loop) {
   rt_free(&t);
 }
 
+/* Of all that can be set, before anybody drives: nothing that waits is taken for
+ * delivered. */
+TEST(what_waits_is_not_delivered) {
+  rt t = rt_new(true);
+  opamp_msg *declared;
+  opamp_bytes hash = {(const uint8_t *)"h", 1};
+  uint64_t custom = UINT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_CAPABILITIES |
+                    UINT64_C(1) << OPAMP_AGENT_TO_SERVER_CUSTOM_MESSAGE;
+  CHECK_EQ(opamp_client_undelivered(t.c), 0);
+  CHECK_EQ(opamp_client_set_remote_config_status(
+               t.c, hash, OPAMP_REMOTE_CONFIG_STATUSES_APPLIED, NULL),
+           OPAMP_OK);
+  CHECK_EQ(opamp_client_undelivered(t.c),
+           UINT64_C(1) << OPAMP_AGENT_TO_SERVER_REMOTE_CONFIG_STATUS);
+  CHECK_EQ(opamp_client_set_connection_settings_status(
+               t.c, hash, OPAMP_CONNECTION_SETTINGS_STATUSES_FAILED, "no"),
+           OPAMP_OK);
+  CHECK(opamp_client_undelivered(t.c) >>
+            OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS &
+        1);
+  CHECK_EQ(opamp_msg_new(&declared, OPAMP_MSG_CUSTOM_CAPABILITIES), OPAMP_OK);
+  CHECK_EQ(opamp_msg_set_str(declared,
+                             OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES,
+                             OPAMP_STR("x")),
+           OPAMP_OK);
+  CHECK_EQ(opamp_client_set_custom_capabilities(t.c, declared), OPAMP_OK);
+  CHECK_EQ(opamp_client_send_custom(t.c, "x", "y", hash), OPAMP_OK);
+  CHECK_EQ(opamp_client_undelivered(t.c) & custom, custom);
+  opamp_msg_free(declared);
+  rt_free(&t);
+}
+
 /* The same answers, from any loop and after any failure. */
 TEST(the_last_error_is_kept) {
   rt t = rt_new(true);
