@@ -24,6 +24,10 @@ if not ROOT.exists():
 
 SYSTEM = os.environ.get("LIBOPAMP_USE_SYSTEM", "") not in ("", "0")
 
+# A prefix with static libraries of all that libopamp needs, which become part
+# of the extension (wheel/build.py makes it).
+BUNDLE = os.environ.get("LIBOPAMP_BUNDLE", "")
+
 # In this order. typed.h is inline functions, which are for C alone.
 HEADERS = (
     "types status uid fields message options event loop client transport store"
@@ -56,11 +60,16 @@ def declarations() -> str:
     return "\n".join(parts)
 
 
+preamble = "#include <opamp/opamp.h>\n"
 ffibuilder = cffi.FFI()
 ffibuilder.cdef(declarations())
+if BUNDLE:
+    # By this function the package knows what it is.
+    ffibuilder.cdef("void opamp_python_set_authorities(const char *path);")
+    preamble += (HERE / "wheel" / "bundle.c").read_text()
 ffibuilder.set_source(
     "opamp._native",
-    "#include <opamp/opamp.h>",
+    preamble,
     define_macros=[("Py_LIMITED_API", "0x030a0000")],
     include_dirs=[str(include_dir())],
 )

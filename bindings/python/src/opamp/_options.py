@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from opamp import _authorities
 from opamp._glue import chars, octets, static_text
 from opamp._native import ffi, lib
 from opamp.errors import ConfigError, check
@@ -147,21 +148,6 @@ def _path_text(value: object, name: str) -> str:
         raise TypeError(f"{name} must be a path, not {type(value).__name__}") from None
 
 
-def _authorities(directory: str) -> str:
-    """All certificates in the files of a directory, as one text."""
-    found = []
-    try:
-        for entry in sorted(os.scandir(directory), key=lambda item: item.name):
-            if entry.name.endswith((".pem", ".crt", ".cer")) and entry.is_file():
-                with open(entry.path, errors="replace") as file:
-                    found.append(file.read())
-    except OSError as error:
-        raise ConfigError(f"tls.ca: {error}") from error
-    if not found:
-        raise ConfigError(f"tls.ca: no .pem, .crt or .cer file in {directory}")
-    return "\n".join(found)
-
-
 def _set_tls(options: Any, tls: TLS) -> None:
     from opamp.tls import TLS
 
@@ -170,7 +156,7 @@ def _set_tls(options: Any, tls: TLS) -> None:
     if tls.ca is not None:
         path = _path_text(tls.ca, "tls.ca")
         if os.path.isdir(path):
-            key, path = lib.OPAMP_TEXT_TLS_CA_PEM, _authorities(path)
+            key, path = lib.OPAMP_TEXT_TLS_CA_PEM, _authorities.in_directory(path)
         else:
             key = lib.OPAMP_TEXT_TLS_CA_FILE
         _set_text(options, key, path, "tls.ca")
@@ -256,6 +242,7 @@ def build(url: str, given: Options, log_level: int) -> Any:
     _set_number(options, "log_level", log_level, log_level)
     _set_text(options, lib.OPAMP_TEXT_URL, url, "url")
     _set_proxy(options, values)
+    _authorities.use_those_of_the_host(url)
     if values.get("tls") is not None:
         _set_tls(options, values["tls"])
     if "redact" in values:
