@@ -12,7 +12,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,6 +19,7 @@ ROOT = HERE.parents[1]
 BINDING = ROOT / "bindings" / "python"
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
+SUITES = ("hosts", "docs", "compat", "packaging")
 
 
 def run(*command: str | Path, **kwargs: object) -> None:
@@ -54,16 +54,19 @@ def interpreters() -> dict[str, str]:
 class Environment:
     """A virtual environment with what the tests need."""
 
-    def __init__(self, python: str, folder: Path) -> None:
+    def __init__(self, python: str, folder: Path, suite: str = ".") -> None:
+        self.variables: dict[str, str] = {}  # of what runs in it
         self.folder = folder
         self.python = folder / "bin" / "python"
-        wanted = (HERE / "requirements.txt").read_bytes() + python.encode()
+        needs = [HERE / "requirements.txt", HERE / suite / "requirements.txt"]
+        lists = dict.fromkeys(path.resolve() for path in needs if path.exists())
+        wanted = python.encode() + b"".join(path.read_bytes() for path in lists)
         stamp = folder / "ready"
         digest = hashlib.sha256(wanted).hexdigest()
         if not stamp.exists() or stamp.read_text() != digest:
             shutil.rmtree(folder, ignore_errors=True)
             run(python, "-m", "venv", folder)
-            self.install("-r", HERE / "requirements.txt")
+            self.install(*(word for path in lists for word in ("-r", path)))
             stamp.write_text(digest)
 
     def install(self, *what: str | Path) -> None:
@@ -71,11 +74,13 @@ class Environment:
         run(self.python, "-m", "pip", "install", *options, *what)
 
     def build_wheel(self, target: Path) -> Path:
+        """The binding as one wheel, which is good for all versions."""
         shutil.rmtree(target, ignore_errors=True)
         options = ("--quiet", "--disable-pip-version-check", "--no-deps")
         run(
             *(self.python, "-m", "pip", "wheel", *options),
             *("--no-build-isolation", "--wheel-dir", target, BINDING),
+            env={**os.environ, "LIBOPAMP_BUILD_BASE": str(target), **self.variables},
         )
         (wheel,) = target.glob("*.whl")
         return wheel
@@ -84,31 +89,134 @@ class Environment:
         self.install("--force-reinstall", "--no-deps", wheel)
 
     def pytest(self, build: Path, *arguments: str) -> bool:
-        env = {**os.environ, "OPAMP_BUILD": str(build), "PYTHONDONTWRITEBYTECODE": "1"}
+        env = {**os.environ, "OPAMP_BUILD": str(build)}
+        env |= {"PYTHONDONTWRITEBYTECODE": "1", **self.variables}
         command = [str(self.python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         result = subprocess.run([*command, *arguments], cwd=HERE, env=env, check=False)
         return result.returncode == 0
+
+
+class Sanitized(Environment):
+    """One in which the extension has the sanitizers of the compiler."""
+
+    FLAGS = "-fsanitize=address,undefined -fno-omit-frame-pointer -g -O1"
+    # It measures memory, of which there is more.
+    TESTS = ("--deselect", "test_loop.py::test_many_clients_come_and_go")
+
+    def build_wheel(self, target: Path) -> Path:
+        self.variables = {
+            "CFLAGS": self.FLAGS,
+            "LDFLAGS": "-fsanitize=address,undefined",
+            "LIBOPAMP_CMAKE_ARGS": "-DCMAKE_BUILD_TYPE=Debug"
+            " -DOPAMP_SANITIZE=address,undefined",
+            "ASAN_OPTIONS": "detect_leaks=0",
+        }
+        return super().build_wheel(target)
+
+    def pytest(self, build: Path, *arguments: str) -> bool:
+        # Python itself was not linked with them. What it leaks when it ends is
+        # more than what anybody would find in there.
+        libraries = [
+            subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True)
+            for name in ("libasan.so", "libubsan.so")
+        ]
+        self.variables = {
+            "LD_PRELOAD": " ".join(name.strip() for name in libraries),
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "UBSAN_OPTIONS": "halt_on_error=1",
+            "PYTHONMALLOC": "malloc",
+        }
+        return super().pytest(build, *self.TESTS, *arguments)
 
 
 def lint(environment: Environment) -> bool:
     """Formatting, common mistakes, and types of everything."""
     bin_dir = environment.folder / "bin"
     config = ("--config", str(BINDING / "pyproject.toml"))
-    ours = [str(BINDING / "src"), str(BINDING / "setup.py"), str(HERE)]
-    types = ["--strict", "--config-file", str(BINDING / "pyproject.toml")]
-    commands = (
+    ours = [str(BINDING), str(HERE)]
+    commands = [
         [str(bin_dir / "ruff"), "format", "--no-cache", "--check", *config, *ours],
         [str(bin_dir / "ruff"), "check", "--no-cache", *config, *ours],
-        [str(bin_dir / "mypy"), *types, str(BINDING / "src" / "opamp")],
-        [str(bin_dir / "mypy"), *types, *sorted(map(str, HERE.glob("*.py")))],
-    )
-    env = {**os.environ, "MYPYPATH": f"{BINDING / 'src'}:{HERE}"}
-    cache = {"MYPY_CACHE_DIR": str(environment.folder / "mypy")}
-    results = [
-        subprocess.run(command, env=env | cache, check=False).returncode
-        for command in commands
     ]
-    return not any(results)
+    # Each folder is a program of its own: names come twice.
+    folders = ["src/opamp", "examples", "wheel"]
+    checked = [BINDING / name for name in folders]
+    checked += [HERE, *(HERE / name for name in SUITES)]
+    types = ["--strict", "--config-file", str(BINDING / "pyproject.toml")]
+    for folder in checked:
+        files = [str(path) for path in sorted(folder.glob("*.py"))]
+        what = [str(folder)] if folder.name == "opamp" else files
+        commands.append([str(bin_dir / "mypy"), *types, *what])
+    paths = [BINDING / "src", HERE]
+    good = True
+    for command in commands:
+        extra = [Path(command[-1]).parent]
+        env = {
+            **os.environ,
+            "MYPYPATH": ":".join(map(str, paths + extra)),
+            "MYPY_CACHE_DIR": str(environment.folder / "mypy"),
+        }
+        good = subprocess.run(command, env=env, check=False).returncode == 0 and good
+    return good
+
+
+class Runner:
+    """Runs suites, and remembers which failed."""
+
+    def __init__(self, build: Path, scratch: Path, python: str) -> None:
+        self.build = build
+        self.scratch = scratch
+        self.python = python
+        self.arguments: list[str] = []
+        self.failed: list[str] = []
+        self.wheel: Path | None = None
+
+    def check(self, name: str, good: bool) -> None:
+        if not good:
+            self.failed.append(name)
+
+    def finish(self) -> None:
+        if self.failed:
+            raise SystemExit(f"run.py: failed: {', '.join(self.failed)}")
+
+    def environment(self, python: str, name: str, suite: str = ".") -> Environment:
+        """One with the package in it, which is built when it is first needed."""
+        made = Environment(python, self.scratch / name, suite)
+        if self.wheel is None:
+            self.wheel = made.build_wheel(self.scratch / "wheel")
+        made.install_wheel(self.wheel)
+        return made
+
+    def core(self, version: str, python: str) -> None:
+        """What has to be so on every Python."""
+        print(f"--- Python {version}", flush=True)
+        environment = self.environment(python, version)
+        good = environment.pytest(self.build, *self.arguments)
+        self.check(f"Python {version}", good)
+
+    def suite(self, suite: str, main_version: str) -> None:
+        """One that has a folder of its own, and perhaps requirements."""
+        print(f"--- {suite}", flush=True)
+        alone = (HERE / suite / "requirements.txt").exists()
+        name = suite if alone else main_version
+        environment = self.environment(self.python, name, suite)
+        good = environment.pytest(self.build, suite, *self.arguments)
+        if suite == "compat":
+            theirs = HERE / suite / "run_peer_tests.py"
+            command = [str(environment.python), str(theirs), str(self.scratch / "peer")]
+            good = (
+                subprocess.run(command, cwd=HERE, check=False).returncode == 0 and good
+            )
+        self.check(suite, good)
+
+    def sanitized(self) -> None:
+        """The core once more, with what sees errors in C."""
+        print("--- with sanitizers", flush=True)
+        environment = Sanitized(self.python, self.scratch / "sanitized")
+        wheel = environment.build_wheel(self.scratch / "sanitized-wheel")
+        environment.install_wheel(wheel)
+        good = environment.pytest(self.build, *self.arguments)
+        self.check("sanitizers", good)
 
 
 def main() -> None:
@@ -116,8 +224,8 @@ def main() -> None:
     parser.add_argument("build", type=Path, help="where opamp-peer was built")
     parser.add_argument("scratch", type=Path, help="for environments and wheels")
     parser.add_argument("--required", action="store_true", help="all versions")
-    parser.add_argument("--lint", action="store_true", help="only look at the text")
-    parser.add_argument("--version", action="append", help="only this one")
+    parser.add_argument("--lint", action="store_true", help="text and types, too")
+    parser.add_argument("--version", help="only the core, and on this Python")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest")
     arguments = parser.parse_args()
     scratch = arguments.scratch.resolve()
@@ -129,25 +237,20 @@ def main() -> None:
         raise SystemExit(f"run.py: there is no Python {', '.join(missing)}")
     if missing:
         print(f"There is no Python {', '.join(missing)}: not tested on it.")
-    if arguments.version:
-        found = {version: found[version] for version in arguments.version}
-
     # 3.11 is Debian 12's; there everything is tested.
     main_version = "3.11" if "3.11" in found else next(iter(found))
-    first = Environment(found[main_version], scratch / main_version)
+    runner = Runner(arguments.build.resolve(), scratch, found[main_version])
+    runner.arguments = arguments.pytest
     if arguments.lint:
-        sys.exit(not lint(first))
-    wheel = first.build_wheel(scratch / "wheel")
-    good = True
+        runner.check("lint", lint(Environment(runner.python, scratch / main_version)))
     for version, python in found.items():
-        print(f"--- Python {version}", flush=True)
-        environment = Environment(python, scratch / version)
-        environment.install_wheel(wheel)
-        # Servers of applications need no other Python to show what they do.
-        suites = [".", "hosts"] if version == main_version else ["."]
-        what = arguments.pytest or suites
-        good = environment.pytest(arguments.build.resolve(), *what) and good
-    sys.exit(not good)
+        if arguments.version in (None, version):
+            runner.core(version, python)
+    if arguments.version is None:
+        for suite in SUITES:
+            runner.suite(suite, main_version)
+        runner.sanitized()
+    runner.finish()
 
 
 if __name__ == "__main__":

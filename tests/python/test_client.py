@@ -222,6 +222,16 @@ def test_start_and_stop_again_and_again(peer: Peer) -> None:
     assert not [t for t in threading.enumerate() if t.name == "opamp"]
 
 
+def test_nobody_waits_for_a_client_that_does_not_run(peer: Peer) -> None:
+    client = Client(peer.url())
+    client.set_health(Health(True))
+    assert not client.wait_connected() and not client.flush()
+    with client:
+        assert client.flush(PATIENCE)
+    client.set_health(Health(False))
+    assert not client.wait_connected() and not client.flush()
+
+
 def test_one_thread_for_many_clients(peer: Peer) -> None:
     with opamp.Loop() as loop:
         clients = [Client(peer.url(), loop=loop) for _ in range(20)]
@@ -344,17 +354,17 @@ def test_a_server_that_is_not_there() -> None:
 def test_what_is_held_goes_out_together(peer: Peer) -> None:
     client = Client(peer.url(), capabilities=CONFIG, identifying={"a": 1})
     with client:
-        assert client.wait_connected(PATIENCE) and client.flush(PATIENCE)
-        count = len(peer.messages)
+        peer.wait_message("agent_description")
         with client.hold():
             client.set_health(Health(True, "a"))
             with client.hold():
                 client.set_effective_config({"a": "b"})
         assert client.flush(PATIENCE)
         peer.wait_message("health", "effective_config")
-        assert len(peer.messages) == count + 1
+        assert len(peer.messages) == 2
         client.queue_raw(opamp.AgentToServer(health=Health(False, "raw")).to_bytes())
         assert client.flush(PATIENCE)
+        peer.wait_message("health", count=2)
         assert peer.messages[-1]["health"]["status"] == "raw"
 
 

@@ -57,6 +57,7 @@ class Host:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self.log.close()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Asks it to end, and waits; its exit status."""
@@ -72,7 +73,6 @@ class Host:
 
     def text(self) -> str:
         """What it wrote."""
-        self.log.flush()
         return Path(self.log.name).read_text()
 
     def get(self) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class BaseClient(Reporter):
             raise ConfigError(f'on_fork: {on_fork!r} is not "restart" or "close"')
         self._pointer: Any = None
         self._forked = False
+        self._deliveries = 0  # how often all was delivered
         self._handlers: dict[type[Event], list[Callable[[Any], object]]] = {}
         self._wanted: set[int] = set()
         self._wants_all = False
@@ -189,6 +190,8 @@ class BaseClient(Reporter):
         if kind == lib.OPAMP_EVENT_LOG:
             self._log(event)
             everything = False
+        elif kind == lib.OPAMP_EVENT_DELIVERED:
+            self._deliveries += 1
         elif kind in _ENDS and callable(self._options.get("headers")):
             self._refresh_headers()
         if everything or self._wants(kind):
@@ -281,6 +284,27 @@ class BaseClient(Reporter):
     def _ask_to_stop(self, silent: bool = False) -> None:
         stop = lib.opamp_client_stop_silent if silent else lib.opamp_client_stop
         check(stop(self._handle))
+
+    def _is_connected(self) -> bool:
+        state = lib.opamp_client_state(self._handle)
+        return bool(state == lib.OPAMP_STATE_CONNECTED)
+
+    def _is_delivered(self) -> bool:
+        return bool(lib.opamp_client_undelivered(self._handle) == 0)
+
+    def _ask_for_delivery(self) -> Callable[[], bool]:
+        """What tells when there is no more to wait for, of what is set by now."""
+        told = self._deliveries
+        check(lib.opamp_client_flush(self._handle))
+
+        def done() -> bool:
+            left = lib.opamp_client_undelivered(self._handle)
+            if left & ~lib.opamp_client_parked(self._handle):
+                return not self._is_running()
+            # What is parked the server does not take.
+            return bool(left) or self._deliveries > told or not self._is_running()
+
+        return done
 
     def _is_running(self) -> bool:
         return self._pointer in self._loop._running

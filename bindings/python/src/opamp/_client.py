@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from opamp._base import BaseClient
 from opamp._loop import Loop
-from opamp._native import lib
-from opamp.errors import ConfigError, check
+from opamp.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +83,10 @@ class Client(BaseClient):
         self._ask_to_stop(silent)
         if self._loop._in_handler():
             return not self._is_running()
-        return self._loop._wait_for(lambda: not self._is_running(), timeout)
+        stopped = self._loop._wait_for(lambda: not self._is_running(), timeout)
+        if stopped:
+            self._loop._join()
+        return stopped
 
     def close(self) -> None:
         """Frees it at once, without telling the server; `stop()` first does. No
@@ -94,19 +96,19 @@ class Client(BaseClient):
             self._loop.close(0.0)
 
     def wait_connected(self, timeout: float | None = None) -> bool:
-        """Waits until it is connected; whether it is."""
-        return self._loop._wait_for(self._is_connected, timeout)
+        """Waits until it is connected; whether it is. Does not wait for a client
+        that is not started."""
+        self._loop._wait_for(
+            lambda: self._is_connected() or not self._is_running(), timeout
+        )
+        return self._is_connected()
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Waits until all that was set is delivered; whether it is."""
-        check(lib.opamp_client_flush(self._handle))
-        return self._loop._wait_for(
-            lambda: lib.opamp_client_undelivered(self._handle) == 0, timeout
-        )
-
-    def _is_connected(self) -> bool:
-        state = lib.opamp_client_state(self._handle)
-        return bool(state == lib.OPAMP_STATE_CONNECTED)
+        """Waits until all that was set is delivered; whether it is. Does not
+        wait for a client that is not started, nor for what the server refuses
+        (`parked`)."""
+        self._loop._wait_for(self._ask_for_delivery(), timeout)
+        return self._is_delivered()
 
     # --- a client with a loop of its own
 

@@ -156,21 +156,32 @@ class Field:
         if not self.is_message:
             self.read_one, self.write_one = _SCALARS[kind]
 
-    def read(self, source: Any) -> Any:
+    def reader(self) -> Callable[[Any], Any]:
+        """What reads it; which way is decided once, as there are many."""
         number = self.number
         if self.is_attributes:
-            return _values.read_attributes(source, number)
+            return lambda source: _values.read_attributes(source, number)
         if self.is_map:
-            return {
-                text_of(lib.opamp_msg_key(source, number, i)): self._item(source, i)
-                for i in range(lib.opamp_msg_count(source, number))
-            }
+            return self._read_map
         if self.is_list:
-            return tuple(
-                self._item(source, i)
-                for i in range(lib.opamp_msg_count(source, number))
-            )
-        if self.is_message and not lib.opamp_msg_count(source, number):
+            return self._read_list
+        if self.is_message or self.values is not None:
+            return self._read_one
+        read = self.read_one
+        return lambda source: read(source, number, 0)
+
+    def _read_map(self, source: Any) -> dict[str, Any]:
+        return {
+            text_of(lib.opamp_msg_key(source, self.number, i)): self._item(source, i)
+            for i in range(lib.opamp_msg_count(source, self.number))
+        }
+
+    def _read_list(self, source: Any) -> tuple[Any, ...]:
+        count = lib.opamp_msg_count(source, self.number)
+        return tuple(self._item(source, i) for i in range(count))
+
+    def _read_one(self, source: Any) -> Any:
+        if self.is_message and not lib.opamp_msg_count(source, self.number):
             return self.absent.copy() if isinstance(self.absent, dict) else self.absent
         return self._item(source, 0)
 
@@ -233,6 +244,7 @@ class Plan:
         self.name = static_text(lib.opamp_msg_type_name(message_type))
         if self.cls is not None:
             self.fields = list(self._declared(fields))
+        self.readers = [field.reader() for field in self.fields]
 
     def _declared(self, fields: list[Field]) -> Iterator[Field]:
         """The fields that the dataclass has, as it declares them."""
@@ -261,10 +273,10 @@ def read(source: Any, message_type: int) -> Any:
         return _values.read_any(source)
     plan = _plan(message_type)
     if plan.cls is not None:
-        return plan.cls(*[field.read(source) for field in plan.fields])
+        return plan.cls(*[read_field(source) for read_field in plan.readers])
     if plan.single is None:
         return True  # it has no fields, and says all by being there
-    return plan.single.read(source)
+    return plan.readers[0](source)
 
 
 def write(target: Any, message_type: int, value: Any, where: str) -> None:

@@ -86,6 +86,7 @@ class Loop:
         self._generation = object()
         self._pointer: Any = None
         self._thread: threading.Thread | None = None
+        self._ending: threading.Thread | None = None  # it was the thread
         self._driver: int | None = None
         self._dispatcher: int | None = None
         # What drives it for an event loop of the application's.
@@ -322,6 +323,17 @@ class Loop:
 
     # --- the end
 
+    def _join(self) -> None:
+        """When no client is started any more, waits until the thread is gone."""
+        if self._in_handler():
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: self._running or self._thread is None, 1.0)
+        thread = self._ending
+        if thread is not None:
+            thread.join(1.0)  # it has nothing left to do
+            self._ending = None
+
     def _ask_to_stop(self) -> None:
         for pointer in list(self._running):
             lib.opamp_client_stop(pointer)
@@ -340,6 +352,7 @@ class Loop:
         with self._changed:
             self._changed.wait_for(lambda: not self._running, left)
         thread.join(max(0.1, deadline - time.monotonic()))
+        self._ending = None
 
     # --- forks
 
@@ -407,7 +420,8 @@ def _drive(loop: Loop) -> None:
         with loop._changed:
             last = not loop._running
             if last:
-                loop._thread = None
+                loop._ending, loop._thread = loop._thread, None
+                loop._changed.notify_all()
         try:
             if last:
                 loop._native_poll(0)  # closes what was freed

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from opamp._base import BaseClient
 from opamp._loop import Loop
-from opamp._native import lib
-from opamp.errors import ConfigError, StateError, check
+from opamp.errors import ConfigError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -166,19 +165,19 @@ class Client(BaseClient):
         self._tell()
 
     async def wait_connected(self, timeout: float | None = None) -> bool:
-        """Waits until it is connected; whether it is."""
-        return await self._until(self._is_connected, timeout)
+        """Waits until it is connected; whether it is. Does not wait for a client
+        that is not started."""
+        await self._until(
+            lambda: self._is_connected() or not self._is_running(), timeout
+        )
+        return self._is_connected()
 
     async def flush(self, timeout: float | None = None) -> bool:
-        """Waits until all that was set is delivered; whether it is."""
-        check(lib.opamp_client_flush(self._handle))
-        return await self._until(
-            lambda: lib.opamp_client_undelivered(self._handle) == 0, timeout
-        )
-
-    def _is_connected(self) -> bool:
-        state = lib.opamp_client_state(self._handle)
-        return bool(state == lib.OPAMP_STATE_CONNECTED)
+        """Waits until all that was set is delivered; whether it is. Does not
+        wait for a client that is not started, nor for what the server refuses
+        (`parked`)."""
+        await self._until(self._ask_for_delivery(), timeout)
+        return self._is_delivered()
 
     async def _until(self, done: Callable[[], bool], timeout: float | None) -> bool:
         async def wait() -> None:
