@@ -59,14 +59,14 @@ def test_gevent(peer: Peer, scheme: str) -> None:
     from gevent import monkey
     monkey.patch_all()
     import sys, threading
-    import gevent, opamp
+    import gevent.event, opamp
     client = opamp.Client(sys.argv[1], poll_interval=0.05)
     others = 0
     def other():
         global others
         while True:
             others += 1
-            gevent.sleep(0.001)
+            gevent.event.Event().wait(0.001)
     gevent.spawn(other)
     assert threading.active_count() == 1
     with client:
@@ -74,7 +74,7 @@ def test_gevent(peer: Peer, scheme: str) -> None:
         before = others
         client.set_health(opamp.Health(True, "green"))
         assert client.flush(20)
-        gevent.sleep(0.05)
+        gevent.event.Event().wait(0.05)
         assert others - before > 5, others
     client.start()
     assert client.wait_connected(20)  # and the end of the process stops it

@@ -32,25 +32,29 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Host:
-    """Runs a command that serves hosts/app.py on a socket."""
+    """Runs a command that serves hosts/app.py on a socket: SOCKET in the command
+    is the number of one that listens already, so that nobody comes too early."""
 
     def __init__(self, command: list[str], folder: Path, **env: str) -> None:
-        self.socket = folder / "http"
+        self.path = folder / "http"
         self.log = (folder / "log").open("w+")
-        words = [word.replace("SOCKET", str(self.socket)) for word in command]
-        paths = [str(HERE), env.pop("PYTHONPATH", "")]
-        paths.append(os.environ.get("PYTHONPATH", ""))
-        self.process = subprocess.Popen(
-            words,
-            cwd=HERE,
-            env={
-                **os.environ,
-                **env,
-                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            },
-            stdout=self.log,
-            stderr=self.log,
-        )
+        paths = [str(HERE), env.pop("PYTHONPATH", ""), os.environ.get("PYTHONPATH", "")]
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.path))
+            listener.listen(64)
+            number = str(listener.fileno())
+            self.process = subprocess.Popen(
+                [word.replace("SOCKET", number) for word in command],
+                cwd=HERE,
+                env={
+                    **os.environ,
+                    **env,
+                    "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+                },
+                pass_fds=[listener.fileno()],
+                stdout=self.log,
+                stderr=self.log,
+            )
 
     def __enter__(self) -> Host:
         return self
@@ -64,32 +68,27 @@ class Host:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            status = self.process.wait(PATIENCE)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"it did not end: {self.text()}") from None
-        return status
 
     def text(self) -> str:
         """What it wrote."""
         return Path(self.log.name).read_text()
 
     def get(self) -> dict[str, Any]:
-        """What the worker says that answers a request, once there is one."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            connection = _Connection(self.socket)
-            try:
-                connection.request("GET", "/")
-                return json.loads(connection.getresponse().read())  # type: ignore[no-any-return]
-            except (OSError, http.client.HTTPException) as error:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"{error}: {self.text()}") from None
-                time.monotonic()
-            finally:
-                connection.close()
-            _pause()
+        """What the worker says that answers a request."""
+        connection = _Connection(self.path)
+        try:
+            connection.request("GET", "/")
+            said: dict[str, Any] = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException) as error:
+            raise AssertionError(f"{error}: {self.text()}") from None
+        finally:
+            connection.close()
+        return said
 
     def workers(self, count: int) -> dict[int, dict[str, Any]]:
         """What `count` workers say, by process."""
@@ -100,15 +99,3 @@ class Host:
             said = self.get()
             found[said["pid"]] = said
         return found
-
-
-def _pause() -> None:
-    """A short while, until somebody may listen."""
-    with socket.socket() as nobody:
-        nobody.settimeout(0.02)
-        nobody.bind(("127.0.0.1", 0))
-        nobody.listen()
-        try:
-            nobody.accept()
-        except TimeoutError:
-            pass

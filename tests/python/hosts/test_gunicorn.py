@@ -13,7 +13,7 @@ from host import Host
 from peer import Peer, is_consecutive
 
 GUNICORN = [
-    *(sys.executable, "-m", "gunicorn", "--bind", "unix:SOCKET"),
+    *(sys.executable, "-m", "gunicorn", "--bind", "fd://SOCKET"),
     *("--graceful-timeout", "5", "app:application"),
 ]
 

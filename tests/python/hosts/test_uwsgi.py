@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 UWSGI = [
-    *("uwsgi", "--plugin", "python3", "--http-socket", "SOCKET", "--master"),
+    *("uwsgi", "--plugin", "python3", "--http-socket", "fd://SOCKET", "--master"),
     *("--workers", "2", "--enable-threads", "--die-on-term", "--need-app"),
     *("--virtualenv", sys.prefix, "--module", "app:application"),
 ]
