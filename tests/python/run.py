@@ -19,7 +19,7 @@ ROOT = HERE.parents[1]
 BINDING = ROOT / "bindings" / "python"
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
-SUITES = ("hosts", "docs", "compat", "packaging")
+SUITES = ("hosts", "interop", "docs", "compat", "packaging")
 
 
 def run(*command: str | Path, **kwargs: object) -> None:
@@ -223,7 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=Path, help="where opamp-peer was built")
     parser.add_argument("scratch", type=Path, help="for environments and wheels")
-    parser.add_argument("--required", action="store_true", help="all versions")
+    parser.add_argument("--required", action="store_true", help="nothing is skipped")
     parser.add_argument("--lint", action="store_true", help="text and types, too")
     parser.add_argument("--version", help="only the core, and on this Python")
     parser.add_argument("pytest", nargs="*", help="arguments for pytest")
@@ -235,6 +235,8 @@ def main() -> None:
     missing = [version for version in VERSIONS if version not in found]
     if missing and arguments.required:
         raise SystemExit(f"run.py: there is no Python {', '.join(missing)}")
+    if arguments.required:
+        os.environ["OPAMP_INTEROP_REQUIRED"] = "1"
     if missing:
         print(f"There is no Python {', '.join(missing)}: not tested on it.")
     # 3.11 is Debian 12's; there everything is tested.
