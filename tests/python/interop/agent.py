@@ -83,7 +83,7 @@ class Agent:
                 opamp.RemoteConfig: self.apply,
                 opamp.ConnectFailed: self.failed,
             },
-            **delays,  # type: ignore[arg-type]
+            **delays,
         )
         self.over = threading.Event()
 
