@@ -89,11 +89,12 @@ class Environment:
         self.install("--force-reinstall", "--no-deps", wheel)
 
     def pytest(self, build: Path, *arguments: str) -> bool:
-        env = {**os.environ, "OPAMP_BUILD": str(build)}
-        env |= {"PYTHONDONTWRITEBYTECODE": "1", **self.variables}
-        command = [str(self.python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        result = subprocess.run([*command, *arguments], cwd=HERE, env=env, check=False)
-        return result.returncode == 0
+        env = {**os.environ, "OPAMP_BUILD": str(build), **self.variables}
+        env["PYTHONDONTWRITEBYTECODE"] = "1"
+        # Most tests wait for servers, or for processes to end.
+        options = ("-q", "-p", "no:cacheprovider", "-n", "4")
+        command = [str(self.python), "-m", "pytest", *options, *arguments]
+        return subprocess.run(command, cwd=HERE, env=env, check=False).returncode == 0
 
 
 class Sanitized(Environment):

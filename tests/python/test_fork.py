@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import opamp
 import pytest
@@ -109,6 +110,34 @@ def test_a_client_that_is_to_stay_with_the_parent(peer: Peer) -> None:
     assert len(peer.of("connected")) == 1
 
 
+@pytest.mark.parametrize("kept", ["store", "state_dir", "instance_uid"])
+def test_what_is_kept_stays_with_the_parent(
+    peer: Peer, tmp_path: Path, kept: str
+) -> None:
+    values: dict[str, bytes] = {}
+    option = {"store": True, "state_dir": tmp_path / "s", "instance_uid": b"1" * 16}
+    client = Client(peer.url(), **{kept: option[kept]})  # type: ignore[arg-type]
+    client.on(opamp.StoreLoad, lambda e: e.loaded(values.get(e.key)))
+
+    @client.on(opamp.StoreSave)
+    def save(event: opamp.StoreSave) -> None:
+        values[event.key] = event.value
+        event.saved()
+
+    with client:
+        assert client.wait_connected(PATIENCE)
+        parent = client.instance_uid
+
+        def child() -> bool:
+            assert client.wait_connected(PATIENCE)
+            return client.instance_uid != parent and client.stop()
+
+        assert in_child(child) == 0
+        assert client.instance_uid == parent
+    peer.wait_message("agent_disconnect", count=2)
+    assert len(peer.sequences()) == 2
+
+
 def test_a_client_that_was_not_started_is_not_started(peer: Peer) -> None:
     client = Client(peer.url())
 
@@ -141,6 +170,7 @@ def test_a_fork_that_python_does_not_see(peer: Peer) -> None:
         client.set_health(Health(True, "parent"))
         assert client.flush(PATIENCE)
         assert str(parent) not in peer.disconnects()
+    peer.wait_message("agent_disconnect", count=6)
     assert len(peer.sequences()) == 6
 
 

@@ -327,8 +327,8 @@ class BaseClient(Reporter):
 
     def _begin_in_child(self, start: bool) -> None:
         """In a child: the same agent anew, with an instance uid of its own. What
-        is kept on disk stays with the parent."""
-        for name in ("instance_uid", "state_dir", "request_certificate"):
+        is kept, and would bring the old one back, stays with the parent."""
+        for name in ("instance_uid", "state_dir", "store", "request_certificate"):
             self._options.pop(name, None)
         self._forked = False
         reported, self._reported = self._reported, {}
