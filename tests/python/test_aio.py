@@ -56,7 +56,10 @@ async def off_loop(function: Callable[..., Any], *args: Any, **kwargs: Any) -> A
 def test_a_configuration_is_applied(peer: Peer, run: Run, scheme: str) -> None:
     async def main() -> None:
         async with aio.Client(
-            peer.url(scheme), capabilities=CONFIG, poll_interval=0.05
+            peer.url(scheme),
+            capabilities=CONFIG,
+            poll_interval=0.05,
+            identifying={"service.name": "aio"},
         ) as client:
             assert await client.wait_connected(PATIENCE)
             assert not [t for t in threading.enumerate() if t.name == "opamp"]

@@ -31,7 +31,7 @@ def quick(url: str, **options: object) -> Client:
     return Client(url, poll_interval=0.05, **options)  # type: ignore[arg-type]
 
 
-# Covers CONN-1
+# Covers: CONN-1, CONN-9, STATE-1
 def test_a_client_connects_reports_and_says_good_bye(peer: Peer, url: str) -> None:
     client = quick(
         url,
@@ -144,6 +144,7 @@ def test_answers(
         assert "Traceback" in caplog.text and "bad yaml" in caplog.text
 
 
+# Covers: PROC-3
 def test_a_handler_may_call_everything(peer: Peer) -> None:
     done = threading.Event()
     failures: list[BaseException] = []
@@ -180,7 +181,7 @@ def test_a_handler_that_closes(peer: Peer) -> None:
     closed = threading.Event()
 
     def close(event: opamp.Connected) -> None:
-        event.client.close()  # type: ignore[attr-defined]
+        event.client.close()
         closed.set()
 
     client = Client(peer.url(), handlers={opamp.Connected: close})
@@ -251,6 +252,7 @@ def test_one_thread_for_many_clients(peer: Peer) -> None:
         clients[0].start()
 
 
+# Covers: STATE-14
 def test_custom_messages(peer: Peer) -> None:
     client = Client(peer.url())
     client.set_custom_capabilities(["com.example.echo"])
@@ -351,6 +353,7 @@ def test_a_server_that_is_not_there() -> None:
     assert failed[0].retry_in is not None and client.last_error
 
 
+# Covers: STATE-12
 def test_what_is_held_goes_out_together(peer: Peer) -> None:
     client = Client(peer.url(), capabilities=CONFIG, identifying={"a": 1})
     with client:
@@ -383,6 +386,15 @@ def test_headers_are_asked_for_before_each_connection(peer: Peer) -> None:
         second = peer.wait(lambda e: e["event"] == "connected", count=2)
         assert first["headers"]["X-Token"] == "one"
         assert second["headers"]["X-Token"] == "two"
+
+
+def test_a_refusal_asks_for_other_headers_once(peer: Peer) -> None:
+    tokens = iter(["one", "two", "three"])
+    peer.command("respond", http_status=401, times=1)
+    with Client(peer.url(), headers=lambda: {"X-Token": next(tokens)}) as client:
+        assert client.wait_connected(PATIENCE)
+        shown = peer.of("connected")[-1]["headers"]["X-Token"]
+    assert (shown, next(tokens)) == ("two", "three")
 
 
 def test_log_records_go_to_logging(caplog: pytest.LogCaptureFixture) -> None:

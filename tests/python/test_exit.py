@@ -139,6 +139,7 @@ def mute() -> Iterator[str]:
         yield "{}:{}".format(*listener.getsockname())
 
 
+# Covers: CONN-9
 @pytest.mark.parametrize("ending", ["at once", "many clients", "SIGINT in wait"])
 @pytest.mark.parametrize("scheme", ["ws", "wss", "http", "https"])
 def test_a_server_that_never_answers(mute: str, scheme: str, ending: str) -> None:

@@ -40,6 +40,7 @@ def in_child(function: Callable[[], object], fork: Callable[[], int] = os.fork) 
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+# Covers: PROC-2
 @pytest.mark.parametrize("scheme", ["ws", "http"])
 def test_a_child_is_an_agent_of_its_own(peer: Peer, scheme: str) -> None:
     client = Client(

@@ -87,6 +87,7 @@ def test_what_an_import_brings() -> None:
     assert threads == 1
 
 
+# Covers: PROC-1
 def test_an_import_does_nothing_else() -> None:
     done = python(
         """

@@ -42,8 +42,7 @@ _COROUTINE = 0x80  # of a code object's co_flags
 _ENDS = frozenset(
     (
         lib.OPAMP_EVENT_CONNECT_FAILED,
-        lib.OPAMP_EVENT_DISCONNECTED,
-        lib.OPAMP_EVENT_CREDENTIALS_WANTED,
+        lib.OPAMP_EVENT_DISCONNECTED,  # a refusal (401, 403), too, is one of these
     )
 )
 
@@ -105,7 +104,7 @@ class BaseClient(Reporter):
                 _options.called(options.get("identifying", {})),
                 _options.called(options.get("non_identifying", {})),
             )
-            self._reported.pop("description")
+            self._reported.pop("description", None)
 
     @property
     def _handle(self) -> Any:
@@ -147,10 +146,12 @@ class BaseClient(Reporter):
         """Has `handler` called with each event of a type, those of `Event` being
         all that have no handler of their own. Without `handler`, a decorator.
 
-        Handlers run one at a time on the thread that drives. What a handler
-        raises is logged, counted in `handler_errors`, and, where it was to
-        answer an offer, told the server as FAILED. For an offer, returning
-        Status.APPLIED, FAILED or APPLYING answers it, too."""
+        Handlers run one at a time on the thread that drives; several for one
+        type run in order. What a handler raises is logged, counted in
+        `handler_errors`, and, where it was to answer an offer, told the server
+        as FAILED. For an offer, returning Status.APPLIED, FAILED or APPLYING
+        answers it, too; the first answer counts. FAILED that is returned has no
+        text: raise instead, or `reject()`."""
         if handler is None:
             return lambda function: self.on(event_type, function) or function
         from opamp.events import Event

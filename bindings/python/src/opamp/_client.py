@@ -113,17 +113,20 @@ class Client(BaseClient):
     # --- a client with a loop of its own
 
     def fileno(self) -> int:
-        """`Loop.fileno()` of its loop."""
+        """A descriptor that is readable while there is work: `Loop.fileno()` of its
+        loop."""
         return self._loop.fileno()
 
     def timeout(self) -> float | None:
-        """`Loop.timeout()` of its loop."""
+        """In how many seconds it wants to be polled at the latest:
+        `Loop.timeout()` of its loop."""
         return self._loop.timeout()
 
     def poll(self, timeout: float | None = 0.0) -> list[Event]:
-        """`Loop.poll()` of its loop."""
+        """Does what is due, and returns the events: `Loop.poll()` of its loop."""
         return self._loop.poll(timeout)
 
     def step(self, timeout: float | None = 0.0) -> int:
-        """`Loop.step()` of its loop."""
+        """Does what is due, and hands events to handlers: `Loop.step()` of its
+        loop."""
         return self._loop.step(timeout)

@@ -15,6 +15,7 @@ from opamp.errors import check
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from opamp.enums import Capability, Status
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from opamp.types import Attributes, Headers
 
 
-class Held:
+class _Held:
     """Ends, when left, what `hold()` began."""
 
     def __init__(self, client: Reporter) -> None:
@@ -160,7 +161,8 @@ class Reporter(View):
     def set_connection_settings_status(
         self, hash: bytes, status: Status, error_message: str = ""
     ) -> None:
-        """The same of connection settings."""
+        """What became of connection settings, as the late answer to an offer that
+        was deferred, or of the agent's own accord."""
         text = chars(error_message, "error_message")
         span = octets(hash, "hash")
         check(
@@ -228,10 +230,10 @@ class Reporter(View):
         above would; its instance uid, sequence number and flags are ignored."""
         check(lib.opamp_client_queue_raw(self._handle, octets(message, "message")))
 
-    def hold(self) -> Held:
+    def hold(self) -> AbstractContextManager[None]:
         """For `with`: nothing of what is set within is sent before its end, and
         then in one message. They nest."""
-        return Held(self)
+        return _Held(self)
 
 
 def _number(status: object, name: str) -> int:

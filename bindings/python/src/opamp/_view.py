@@ -32,7 +32,7 @@ class View:
 
     @property
     def state(self) -> State:
-        """What it is doing."""
+        """What it is doing. It changes while the client is driven."""
         from opamp.enums import State
 
         return State(lib.opamp_client_state(self._handle))

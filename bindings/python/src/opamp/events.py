@@ -4,7 +4,8 @@
 An event owns what it holds, and may be kept. Some events are questions, which
 `accept()`, `reject()` or `defer()` answer, from any thread, until their
 deadline (option offer_deadline); one that nobody answers is deferred, and
-becomes FAILED at its deadline.
+becomes FAILED at its deadline. So an agent that accepts configurations and has
+no handler for them reports FAILED.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ from opamp.messages import (
 if TYPE_CHECKING:
     import uuid
 
-    from opamp._base import BaseClient
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
@@ -42,9 +41,9 @@ class Event:
     #: The field of ServerToAgent that the event is about, 0 for none.
     _part: ClassVar[int] = 0
 
-    #: Whose event it is.
-    client: BaseClient = dataclasses.field(repr=False)
-    #: A sentence for people.
+    #: Whose event it is: an opamp.Client or opamp.aio.Client.
+    client: Any = dataclasses.field(repr=False)
+    #: What there is to say about it: a URL, a reason; often empty.
     text: str
     _native: Any = dataclasses.field(repr=False)
 
@@ -84,7 +83,9 @@ class Question(Event):
 
     def defer(self) -> None:
         """The answer will come later, by the client's methods: the server is
-        told APPLYING."""
+        told APPLYING. It is due within option offer_deadline from now, else
+        FAILED; `set_remote_config_status(hash, Status.APPLYING)` puts it off
+        again."""
         check(lib.opamp_event_defer(self._native))
 
 
@@ -139,7 +140,8 @@ class Stopped(Event):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CredentialsWanted(Event):
-    """The server said 401 or 403; `set_headers()` is the answer."""
+    """The server said 401 or 403; `set_headers()` is the answer. None is needed
+    where option headers is a function."""
 
     _kind: ClassVar[int] = lib.OPAMP_EVENT_CREDENTIALS_WANTED
     http_status: int
@@ -430,7 +432,8 @@ class TransportClose(TransportEvent):
 @dataclass(frozen=True, slots=True, eq=False)
 class StoreEvent(Event):
     """What a store of the application's own is asked for (option store).
-    Answers may come from any thread, until option store_timeout."""
+    Answers may come from any thread, until option store_timeout. Each of the
+    three wants a handler of its own."""
 
     key: str  #: at most 40 letters, digits and underscores
     _request: int = dataclasses.field(repr=False)

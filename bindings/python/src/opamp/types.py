@@ -47,7 +47,8 @@ class Options(TypedDict, total=False):
     #: Default: Capability.DEFAULT. REPORTS_STATUS is always added.
     capabilities: Capability | int
     #: Headers of each request and upgrade, or what returns them: that is called
-    #: before each connection. Values are secrets, and never printed.
+    #: at the start, and again whenever a connection failed or ended. Values are
+    #: secrets, and never printed.
     headers: Headers | Callable[[], Headers]
     #: How TLS is set up.
     tls: TLS | None
@@ -61,7 +62,8 @@ class Options(TypedDict, total=False):
     redact: str
     #: A directory for what should survive a restart, made when it is missing.
     state_dir: str | os.PathLike[str]
-    #: The application keeps that, and answers StoreLoad, StoreSave, StoreErase.
+    #: The application keeps what should survive a restart, and answers
+    #: StoreLoad, StoreSave and StoreErase.
     store: bool
     #: The application carries the messages, and answers TransportOpen,
     #: TransportSend, TransportPing, TransportClose.
