@@ -2,8 +2,8 @@
 """The messages of the protocol as frozen dataclasses.
 
 They hold copies and may be kept. Times are in nanoseconds since 1970, as the
-protocol has them. A message that is absent is None; a map or list that is
-absent is empty.
+protocol has them. A message that is absent is None, also where it is read as the
+map or list that it wraps; a map or list of its own that is absent is empty.
 """
 
 from __future__ import annotations
@@ -361,7 +361,7 @@ class ServerToAgent(Message):
     capabilities: ServerCapability | int = wire(0, values=ServerCapability)
     new_instance_uid: bytes = wire(b"", "agent_identification")
     command: CommandType | int | None = wire(None, values=CommandType)
-    custom_capabilities: Sequence[str] = ()
+    custom_capabilities: Sequence[str] | None = None
     custom_message: Custom | None = None
 
 
@@ -375,13 +375,13 @@ class AgentToServer(Message):
     agent_description: Description | None = None
     capabilities: Capability | int = wire(0, values=Capability)
     health: Health | None = None
-    effective_config: Mapping[str, ConfigFile] = wire(factory=dict)
+    effective_config: Mapping[str, ConfigFile] | None = None
     remote_config_status: RemoteConfigReport | None = None
     package_statuses: PackageStatuses | None = None
     disconnect: bool = wire(False, "agent_disconnect")
     flags: int = 0
     certificate_request: bytes = wire(b"", "connection_settings_request")
-    custom_capabilities: Sequence[str] = ()
+    custom_capabilities: Sequence[str] | None = None
     custom_message: Custom | None = None
     available_components: AvailableComponents | None = None
     connection_settings_status: ConnectionSettingsReport | None = None

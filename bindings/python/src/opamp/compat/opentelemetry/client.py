@@ -208,7 +208,7 @@ class OpAMPClient:
         """A message with all there is to say."""
         return self._build(
             agent_description=self._description,
-            effective_config=self._files or {},
+            effective_config=self._files,
             remote_config_status=self._report,
         )
 
