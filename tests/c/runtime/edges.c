@@ -122,8 +122,7 @@ TEST(what_waits_is_not_delivered) {
             OPAMP_AGENT_TO_SERVER_CONNECTION_SETTINGS_STATUS &
         1);
   CHECK_EQ(opamp_msg_new(&declared, OPAMP_MSG_CUSTOM_CAPABILITIES), OPAMP_OK);
-  CHECK_EQ(opamp_msg_set_str(declared,
-                             OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES,
+  CHECK_EQ(opamp_msg_set_str(declared, OPAMP_CUSTOM_CAPABILITIES_CAPABILITIES,
                              OPAMP_STR("x")),
            OPAMP_OK);
   CHECK_EQ(opamp_client_set_custom_capabilities(t.c, declared), OPAMP_OK);
