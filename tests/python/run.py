@@ -198,10 +198,12 @@ class Runner:
     def suite(self, suite: str, main_version: str) -> None:
         """One that has a folder of its own, and perhaps requirements."""
         print(f"--- {suite}", flush=True)
-        alone = (HERE / suite / "requirements.txt").exists()
-        name = suite if alone else main_version
+        has_needs = (HERE / suite / "requirements.txt").exists()
+        name = suite if has_needs else main_version
         environment = self.environment(self.python, name, suite)
-        good = environment.pytest(self.build, suite, *self.arguments)
+        # What builds packages does so in one place.
+        alone = ("-n", "0") if suite == "packaging" else ()
+        good = environment.pytest(self.build, suite, *alone, *self.arguments)
         if suite == "compat":
             theirs = HERE / suite / "run_peer_tests.py"
             command = [str(environment.python), str(theirs), str(self.scratch / "peer")]

@@ -19,8 +19,6 @@ RUNS = int(os.environ.get("OPAMP_EXIT_RUNS", "1"))
 BEGIN = """
 import os, signal, sys, threading
 import opamp
-# Whoever runs the tests may have it ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 url = sys.argv[1]
 client = opamp.Client(url)
 up = threading.Event()

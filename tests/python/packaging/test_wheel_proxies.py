@@ -27,8 +27,10 @@ def squid(
     authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     root = tmp_path_factory.mktemp("squid")
-    for folder in (root, *root.parents[:2]):
-        folder.chmod(0o755)  # it changes its user
+    base = tmp_path_factory.getbasetemp().parent
+    for folder in (root, *root.parents):
+        if folder.is_relative_to(base):
+            folder.chmod(0o755)  # it changes its user
     proxy = proxy_driver.Squid(root / "squid", certs=authority.folder)
     yield proxy
     proxy.stop()
