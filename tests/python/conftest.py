@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from authority import Authority
 from peer import Peer
 
-
 # A shell has it ignored in what runs in the background, and in all its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
