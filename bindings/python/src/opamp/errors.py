@@ -147,7 +147,9 @@ def fail(code: int, where: str = "") -> NoReturn:
     if code == ErrorCode.NOMEM:
         raise MemoryError(where or "libopamp")
     message = ffi.string(lib.opamp_errmsg()).decode()
-    raise error_of(code, f"{where}: {message}" if where else message)
+    if where and not message.startswith(f"{where}:"):
+        message = f"{where}: {message}"
+    raise error_of(code, message)
 
 
 def check(code: int, where: str = "") -> None:
