@@ -29,13 +29,25 @@ def run(*command: str | Path, **kwargs: object) -> None:
         raise SystemExit(f"run.py: {' '.join(words)} failed")
 
 
+def pyenv_versions() -> list[Path]:
+    """Where pyenv keeps its Pythons: as it says, as usual, and beside what it
+    puts in front of them."""
+    roots = [Path.home() / ".pyenv"]
+    if "PYENV_ROOT" in os.environ:
+        roots.insert(0, Path(os.environ["PYENV_ROOT"]))
+    shim = shutil.which("python3")
+    if shim is not None and Path(shim).parent.name == "shims":
+        roots.append(Path(shim).parents[1])
+    return [root / "versions" for root in roots]
+
+
 def interpreters() -> dict[str, str]:
     """Each Python of VERSIONS that is on this machine, by version."""
     candidates = ["/usr/bin/python3"]
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for version in VERSIONS:
-        found = sorted(pyenv.glob(f"{version}.*/bin/python"))
-        candidates += [str(path) for path in found[-1:]]
+        for folder in pyenv_versions():
+            found = sorted(folder.glob(f"{version}.*/bin/python"))
+            candidates += [str(path) for path in found[-1:]]
         candidates.append(shutil.which(f"python{version}") or "")
     ask = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
     usable: dict[str, str] = {}
@@ -46,8 +58,7 @@ def interpreters() -> dict[str, str]:
             )
         except (OSError, subprocess.CalledProcessError):
             continue
-        if answer.stdout.strip() in VERSIONS:
-            usable.setdefault(answer.stdout.strip(), candidate)
+        usable.setdefault(answer.stdout.strip(), candidate)
     return {version: usable[version] for version in VERSIONS if version in usable}
 
 

@@ -193,6 +193,26 @@ def test_a_handler_that_closes(peer: Peer) -> None:
     peer.wait(lambda e: e["event"] == "closed")
 
 
+def test_while_a_handler_blocks(peer: Peer) -> None:
+    """Nothing is sent or received meanwhile, and nobody else is held up."""
+    blocked, go_on = threading.Event(), threading.Event()
+
+    def block(event: opamp.Connected) -> None:
+        blocked.set()
+        go_on.wait(PATIENCE)
+
+    client = Client(peer.url(), handlers={opamp.Connected: block})
+    other = Client(peer.url())
+    with client, other:
+        assert blocked.wait(PATIENCE)
+        client.set_health(Health(True, "meanwhile"))
+        assert not client.flush(0.05) and client.undelivered == {"health"}
+        assert other.wait_connected(PATIENCE)  # its loop is another one
+        go_on.set()
+        assert client.flush(PATIENCE)
+    assert peer.wait_message("health")["health"]["status"] == "meanwhile"
+
+
 def test_what_ends_a_thread_ends_its_client(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
