@@ -161,14 +161,12 @@ def test_offers_are_answered_on_a_polled_loop(peer: Peer) -> None:
                     with pytest.raises(opamp.StateError):
                         event.reject("too late")
         assert set(offers) == set(clients)
+        uids = [client.instance_uid for client in clients]
         for client in clients:
             assert client.flush(PATIENCE)
-    said = {
-        m["instance_uid"]: m["remote_config_status"]["status"]
-        for m in peer.messages
-        if "remote_config_status" in m
-    }
-    assert list(said.values()) == ["APPLIED"] * 3
+    for client_uid in uids:
+        said = peer.wait_message("remote_config_status", uid=client_uid)
+        assert said["remote_config_status"]["status"] == "APPLIED"
 
 
 def test_a_dropped_client_says_good_bye(peer: Peer) -> None:

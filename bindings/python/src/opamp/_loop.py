@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import sys
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
     from opamp._base import BaseClient
     from opamp.events import Event
 
+
+# At most so many seconds are waited for at once: Python does not see a signal
+# that comes in the instant before it waits for a lock until it has waited.
+_SLICE = 1.0
+
+# Of the time for a stop at the end of the process, how much is kept for one
+# without a word to the server.
+_SILENT_SECONDS = 0.3
 
 # What somebody may be waiting for.
 _TOLD = frozenset(
@@ -308,17 +317,19 @@ class Loop:
             return True
         if self._in_handler():
             raise StateError("a handler cannot wait for what comes after it")
-        if self._thread is not None:
-            with self._changed:
-                return self._changed.wait_for(
-                    lambda: done() or self._pointer is None, timeout
-                )
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         while not done():
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 return False
-            self._turn(left, lambda owner, event: owner._keep(event))
+            if self._thread is None:
+                self._turn(min(left, _SLICE), lambda owner, event: owner._keep(event))
+                continue
+            with self._changed:
+                if not done() and self._pointer is not None:
+                    self._changed.wait(min(left, _SLICE))
+            if self._pointer is None:
+                return done()
         return True
 
     # --- the end
@@ -350,7 +361,14 @@ class Loop:
                 left = deadline - time.monotonic()
             return
         with self._changed:
-            self._changed.wait_for(lambda: not self._running, left)
+            self._changed.wait_for(
+                lambda: not self._running, max(0.0, left - _SILENT_SECONDS)
+            )
+            for pointer in list(self._running):
+                lib.opamp_client_stop_silent(pointer)
+            self._changed.wait_for(
+                lambda: not self._running, max(0.0, deadline - time.monotonic())
+            )
         thread.join(max(0.1, deadline - time.monotonic()))
         self._ending = None
 
