@@ -64,7 +64,8 @@ def test_a_child_is_an_agent_of_its_own(peer: Peer, scheme: str) -> None:
         assert client.instance_uid == parent
         client.set_health(Health(True, "parent"))
         assert client.flush(PATIENCE)
-        assert peer.disconnects() and str(parent) not in peer.disconnects()
+        peer.wait_message("agent_disconnect")
+        assert str(parent) not in peer.disconnects()
     peer.wait_message("agent_disconnect", uid=parent)
     sequences = peer.sequences()
     assert len(sequences) == 2
