@@ -37,3 +37,8 @@ def uid() -> str:
 
 
 client.start()
+if "OPAMP_SETTLE" in os.environ:
+    # A fork that Python is not told of must not find its lock in other hands:
+    # by then, the agent's thread waits in C.
+    client.wait_connected(20)
+    client.flush(20)

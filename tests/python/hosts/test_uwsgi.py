@@ -59,7 +59,7 @@ def test_prefork_with_hooks(peer: Peer, tmp_path: Path) -> None:
 
 def test_prefork_without_hooks(peer: Peer, tmp_path: Path) -> None:
     """The agent of the master is of no use in a worker, and says so."""
-    with Host(UWSGI, tmp_path, OPAMP_URL=peer.url()) as host:
+    with Host(UWSGI, tmp_path, OPAMP_URL=peer.url(), OPAMP_SETTLE="1") as host:
         said = host.workers(2)
         assert {worker["uid"] for worker in said.values()} == {"ForkedError"}
         host.stop()
@@ -72,7 +72,7 @@ def test_prefork_with_a_call(peer: Peer, tmp_path: Path) -> None:
         "uwsgi.post_fork_hook = opamp.after_fork_in_child\n"
     )
     command = [*UWSGI[:-1], "forked:application"]
-    env = {"OPAMP_URL": peer.url(), "PYTHONPATH": str(tmp_path)}
+    env = {"OPAMP_URL": peer.url(), "PYTHONPATH": str(tmp_path), "OPAMP_SETTLE": "1"}
     with Host(command, tmp_path, **env) as host:
         uids = {said["uid"] for said in host.workers(2).values()}
         assert len(uids) == 2 and "ForkedError" not in uids
