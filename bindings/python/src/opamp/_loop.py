@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     from opamp.events import Event
 
 
-# At most so many seconds are waited for at once: Python does not see a signal
-# that comes in the instant before it waits for a lock until it has waited.
-_SLICE = 1.0
-
 # Of the time for a stop at the end of the process, how much is kept for one
 # without a word to the server.
 _SILENT_SECONDS = 0.3
@@ -60,6 +56,13 @@ def _threads_are_green() -> bool:
         return True
     eventlet = sys.modules.get("eventlet.patcher")
     return eventlet is not None and bool(eventlet.is_monkey_patched("thread"))
+
+
+def _at_once() -> float:
+    """How many seconds may be waited for at once: Python does not see a signal
+    that comes in the instant before a wait until that is over."""
+    main = threading.current_thread() is threading.main_thread()
+    return 1.0 if main else math.inf
 
 
 def _free_client(loop: Any, pointer: Any) -> None:
@@ -245,19 +248,18 @@ class Loop:
     def _wait(self, timeout: float | None) -> None:
         """Until events wait, or the time is over. It is Python that waits, so
         that signals are handled, and what is green can do something else."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         poller = select.poll()
         poller.register(self.fileno(), select.POLLIN)
         while True:
             if self._native_poll(0) > 0:
                 return
-            left = self.timeout()
-            if deadline is not None:
-                rest = deadline - time.monotonic()
-                if rest <= 0:
-                    return
-                left = rest if left is None else min(left, rest)
-            poller.poll(None if left is None else left * 1000 + 1)
+            due = self.timeout()
+            rest = deadline - time.monotonic()
+            if rest <= 0:
+                return
+            left = min(rest, _at_once(), math.inf if due is None else due)
+            poller.poll(None if left == math.inf else left * 1000 + 1)
 
     def _native_poll(self, timeout_ms: int) -> int:
         self._gate.wait()
@@ -323,11 +325,13 @@ class Loop:
             if left <= 0:
                 return False
             if self._thread is None:
-                self._turn(min(left, _SLICE), lambda owner, event: owner._keep(event))
+                waited = None if left == math.inf else left
+                self._turn(waited, lambda owner, event: owner._keep(event))
                 continue
+            left = min(left, _at_once())
             with self._changed:
                 if not done() and self._pointer is not None:
-                    self._changed.wait(min(left, _SLICE))
+                    self._changed.wait(None if left == math.inf else left)
             if self._pointer is None:
                 return done()
         return True
