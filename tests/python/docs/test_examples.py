@@ -120,7 +120,7 @@ def test_own_store(peer: Peer, tmp_path: Path) -> None:
         agent.end()
     with example("own_store.py", peer.url(), database) as agent:
         assert agent.line() == "kept: ['a']"
-        peer.wait(lambda e: e["event"] == "connected", count=2)
+        peer.wait(lambda e: e["event"] == "message" and e["connection"] == 2)
         agent.end()
     peer.wait_message("agent_disconnect", count=2)
     assert len(peer.sequences()) == 1
