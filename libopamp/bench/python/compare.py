@@ -16,7 +16,8 @@ import time
 import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "peers"))
+PEERS = os.path.join(os.path.dirname(HERE), "peers")
+sys.path.insert(0, PEERS)
 
 import compare as peers  # noqa: E402
 
@@ -120,7 +121,7 @@ def main():
     bench = os.path.join(options.build, "libopamp", "bench")
     programs = {"C": ([f"{bench}/libopamp_client"], ("ws", "http")),
                 "opamp": ([python, f"{HERE}/agents.py"], ("ws", "http")),
-                "upstream": ([python, f"{HERE}/upstream.py"], ("http",))}
+                "upstream": ([python, f"{PEERS}/python_client.py"], ("http",))}
     imports(python)
     print(f"\n{100} files from the wire to the handler")
     for which in ("ours", "upstream"):

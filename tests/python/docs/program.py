@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -114,26 +112,3 @@ def script(text: str, url: str, cwd: Path | None = None) -> Program:
     ):
         text = text.replace(server, url)
     return Program(sys.executable, "-c", text, cwd=cwd)
-
-
-class _Socket(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
-        self._path = str(path)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(self._path)
-
-
-def get(path: Path) -> str:
-    """What an application answers that listens on a socket in the file system."""
-    connection = _Socket(path)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().read().decode()
-    finally:
-        connection.close()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from peer import PATIENCE, Peer, body, is_consecutive
-from program import EXAMPLES, Program, example, get
+from program import EXAMPLES, Program, example
+from unix_http import get
 
 # Each has a test below.
 ALL = {

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from peer import Peer, is_consecutive
-from program import EXAMPLES, Program, blocks, get, ini_files, script
+from program import EXAMPLES, Program, blocks, ini_files, script
+from unix_http import get
 
 BLOCKS = blocks()
 GUNICORN = (sys.executable, "-m", "gunicorn", "--bind")

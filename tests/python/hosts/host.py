@@ -13,22 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import unix_http
 from peer import PATIENCE
 
 HERE = Path(__file__).parent
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
-        self._path = str(path)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(PATIENCE)
-        self.sock.connect(self._path)
 
 
 class Host:
@@ -80,14 +68,10 @@ class Host:
 
     def get(self) -> dict[str, Any]:
         """What the worker says that answers a request."""
-        connection = _Connection(self.path)
         try:
-            connection.request("GET", "/")
-            said: dict[str, Any] = json.loads(connection.getresponse().read())
+            said: dict[str, Any] = json.loads(unix_http.get(self.path))
         except (OSError, http.client.HTTPException) as error:
             raise AssertionError(f"{error}: {self.text()}") from None
-        finally:
-            connection.close()
         return said
 
     def workers(self, count: int) -> dict[int, dict[str, Any]]:

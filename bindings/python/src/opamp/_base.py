@@ -35,7 +35,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("opamp")
 logger.addHandler(logging.NullHandler())
 
-_APPLIED, _APPLYING, _FAILED = 1, 2, 3
+#: The levels of the C library's log records, as those of `logging`.
+LEVELS = {
+    lib.OPAMP_LOG_ERROR: logging.ERROR,
+    lib.OPAMP_LOG_WARN: logging.WARNING,
+    lib.OPAMP_LOG_INFO: logging.INFO,
+    lib.OPAMP_LOG_DEBUG: logging.DEBUG,
+}
+
 _COROUTINE = 0x80  # of a code object's co_flags
 
 # After these the next connection may want other headers.
@@ -49,14 +56,9 @@ _ENDS = frozenset(
 
 def _log_level() -> int:
     """The C library's level for what `logging` would show."""
-    level = logger.getEffectiveLevel()
-    if level > logging.ERROR:
-        return int(lib.OPAMP_LOG_NONE)
-    if level > logging.WARNING:
-        return int(lib.OPAMP_LOG_ERROR)
-    if level > logging.INFO:
-        return int(lib.OPAMP_LOG_WARN)
-    return int(lib.OPAMP_LOG_INFO if level > logging.DEBUG else lib.OPAMP_LOG_DEBUG)
+    shown = logger.getEffectiveLevel()
+    wanted = [ours for ours, level in LEVELS.items() if level >= shown]
+    return max(wanted, default=int(lib.OPAMP_LOG_NONE))
 
 
 class BaseClient(Reporter):
@@ -203,14 +205,7 @@ class BaseClient(Reporter):
             lib.opamp_event_free(event)
 
     def _log(self, event: Any) -> None:
-        levels = (
-            0,
-            logging.ERROR,
-            logging.WARNING,
-            logging.INFO,
-            logging.DEBUG,
-        )
-        level = levels[lib.opamp_event_number(event, lib.OPAMP_NUM_LEVEL)]
+        level = LEVELS[lib.opamp_event_number(event, lib.OPAMP_NUM_LEVEL)]
         logger.log(level, "%s", text_of(lib.opamp_event_text(event)))
 
     def _refresh_headers(self) -> None:
@@ -223,10 +218,7 @@ class BaseClient(Reporter):
 
     def _deliver(self, event: Event) -> None:
         """Calls the handlers of an event."""
-        handlers = self._handlers_of(event)
-        if not handlers:
-            return
-        for handler in handlers:
+        for handler in self._handlers_of(event):
             self._run_handler(handler, event)
 
     def _run_handler(self, handler: Callable[[Any], object], event: Event) -> None:
@@ -258,11 +250,11 @@ class BaseClient(Reporter):
         if not isinstance(event, Question) or not isinstance(result, Status):
             return
         try:
-            if result == _APPLIED:
+            if result is Status.APPLIED:
                 event.accept()
-            elif result == _FAILED:
+            elif result is Status.FAILED:
                 event.reject("")
-            elif result == _APPLYING:
+            elif result is Status.APPLYING:
                 event.defer()
         except StateError:
             pass  # the handler has answered, or the client is gone

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opamp import _codec, _glue
 from opamp import events as ev
+from opamp._base import LEVELS
 from opamp._native import ffi, lib
 from opamp.enums import CommandType, ServerErrorType, Status
 from opamp.errors import error_of
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     import uuid
 
     from opamp._base import BaseClient
-
-_LEVELS = {
-    1: logging.ERROR,
-    2: logging.WARNING,
-    3: logging.INFO,
-    4: logging.DEBUG,
-}
 
 
 def _number(e: Any, key: int) -> int:
@@ -134,7 +127,7 @@ def _received(e: Any) -> tuple[Any, ...]:
 
 
 def _level(e: Any) -> int:
-    return _LEVELS.get(_number(e, lib.OPAMP_NUM_LEVEL), logging.DEBUG)
+    return LEVELS[_number(e, lib.OPAMP_NUM_LEVEL)]
 
 
 def _identity(e: Any) -> tuple[Any, ...]:

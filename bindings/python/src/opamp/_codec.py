@@ -241,7 +241,6 @@ class Plan:
         self.cls = _classes.get(message_type)
         self.single = fields[0] if self.cls is None and len(fields) == 1 else None
         self.fields = fields
-        self.name = static_text(lib.opamp_msg_type_name(message_type))
         if self.cls is not None:
             self.fields = list(self._declared(fields))
         self.readers = [field.reader() for field in self.fields]

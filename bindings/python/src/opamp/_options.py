@@ -160,30 +160,20 @@ def _set_tls(options: Any, tls: TLS) -> None:
         else:
             key = lib.OPAMP_TEXT_TLS_CA_FILE
         _set_text(options, key, path, "tls.ca")
-    for name, key in (
-        ("ca_pem", lib.OPAMP_TEXT_TLS_CA_PEM),
-        ("cert_pem", lib.OPAMP_TEXT_TLS_CERT_PEM),
-        ("key_pem", lib.OPAMP_TEXT_TLS_KEY_PEM),
+    for name, key, convert in (
+        ("ca_pem", lib.OPAMP_TEXT_TLS_CA_PEM, _pem_text),
+        ("cert_pem", lib.OPAMP_TEXT_TLS_CERT_PEM, _pem_text),
+        ("key_pem", lib.OPAMP_TEXT_TLS_KEY_PEM, _pem_text),
+        ("cert", lib.OPAMP_TEXT_TLS_CERT_FILE, _path_text),
+        ("key", lib.OPAMP_TEXT_TLS_KEY_FILE, _path_text),
+        ("min_version", lib.OPAMP_TEXT_TLS_MIN_VERSION, None),
+        ("max_version", lib.OPAMP_TEXT_TLS_MAX_VERSION, None),
     ):
         value = getattr(tls, name)
         if value is not None:
             where = f"tls.{name}"
-            _set_text(options, key, _pem_text(value, where), where)
-    for name, key in (
-        ("cert", lib.OPAMP_TEXT_TLS_CERT_FILE),
-        ("key", lib.OPAMP_TEXT_TLS_KEY_FILE),
-    ):
-        value = getattr(tls, name)
-        if value is not None:
-            where = f"tls.{name}"
-            _set_text(options, key, _path_text(value, where), where)
-    for name, key in (
-        ("min_version", lib.OPAMP_TEXT_TLS_MIN_VERSION),
-        ("max_version", lib.OPAMP_TEXT_TLS_MAX_VERSION),
-    ):
-        value = getattr(tls, name)
-        if value is not None:
-            _set_text(options, key, value, f"tls.{name}")
+            text = value if convert is None else convert(value, where)
+            _set_text(options, key, text, where)
     if tls.ciphers:
         ciphers = ",".join(tls.ciphers)
         _set_text(options, lib.OPAMP_TEXT_TLS_CIPHERS, ciphers, "tls.ciphers")

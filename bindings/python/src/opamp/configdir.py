@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opamp import _codec, _glue
 from opamp._native import ffi, lib
 from opamp.errors import ClosedError, check
 from opamp.messages import ConfigFile
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class ConfigDir:
@@ -47,12 +44,7 @@ class ConfigDir:
     def __enter__(self) -> ConfigDir:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
