@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).resolve().parent
+# Certificates are made as for the tests in C.
+sys.path[:0] = [str(HERE), str(HERE.parent / "c" / "tools")]
 
-from authority import Authority
-from peer import Peer
+from authority import Authority  # noqa: E402
+from peer import Peer  # noqa: E402
 
 # A shell has it ignored in what runs in the background, and in all its children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -28,7 +30,7 @@ def peer() -> Iterator[Peer]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Certificates of a server, and of agents."""
-    return Authority(tmp_path_factory.mktemp("authority"))
+    return Authority(tmp_path_factory.mktemp("authority") / "ca")
 
 
 @pytest.fixture

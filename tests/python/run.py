@@ -159,7 +159,7 @@ def lint(environment: Environment) -> bool:
         files = [str(path) for path in sorted(folder.glob("*.py"))]
         what = [str(folder)] if folder.name == "opamp" else files
         commands.append([str(bin_dir / "mypy"), *types, *what])
-    paths = [BINDING / "src", HERE]
+    paths = [BINDING / "src", HERE, HERE.parent / "c" / "tools"]
     good = True
     for command in commands:
         extra = [Path(command[-1]).parent]
