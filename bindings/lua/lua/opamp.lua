@@ -1,0 +1,478 @@
+-- SPDX-License-Identifier: Apache-2.0
+
+--- Makes a program an agent that a server manages with OpAMP, the Open Agent
+-- Management Protocol.
+--
+-- The work is done by `opamp.core`, in C, whose clients and loops are objects
+-- here; what calls handlers is below, in Lua, so that handlers may yield. There
+-- are no threads, no globals and no output.
+--
+-- Durations are numbers of seconds, sizes are in bytes, hashes and instance uids
+-- are strings of bytes. A wrong type, an unknown name or a closed client raise;
+-- what the world causes is returned as `nil, message, code`, where the code is a
+-- short string: `"tls"`, `"io"`, `"invalid"`, `"busy"`, `"forked"`…
+-- @module opamp
+
+local core = require("opamp.core")
+
+local poll, next_event = core.poll, core.next
+local own_table, now, wait = core.own_table, core.now, core.wait
+
+local Client, Loop = core.client_methods, core.loop_methods
+
+local opamp = {
+  _VERSION = "opamp " .. core.version,
+  null = core.null,
+  array = core.array,
+  map = core.map,
+  double = core.double,
+  bytes = core.bytes,
+  encode = core.encode,
+  decode = core.decode,
+  uid_text = core.uid_text,
+  uid_bytes = core.uid_bytes,
+  limits = core.limits,
+  features = core.features,
+  preload = core.preload,
+  configdir = core.configdir,
+}
+
+--- Attribute values that Lua cannot write otherwise.
+--
+-- An attribute is a string of UTF-8, a boolean, a number, a list, or a map; a
+-- table with a first item is a list, every other one a map. In Lua 5.3 and newer
+-- 1 is a whole number and 1.0 a float. Before, a number without a fraction is a
+-- whole number as long as it is exact (up to 2^53 either way), else a float.
+-- @section values
+
+--- The value that stands for nothing, also `ngx.null` and `cjson.null`.
+-- @field null
+
+--- Marks a table as a list, which matters for an empty one.
+-- @function array
+-- @tab list which is marked itself, with a metatable
+-- @treturn table it
+
+--- Marks a table as a map.
+-- @function map
+-- @tab map which is marked itself, with a metatable
+-- @treturn table it
+
+--- A number that is a float even when it has no fraction.
+-- @function double
+-- @number number
+-- @treturn table what stands for it
+
+--- Bytes, which need not be UTF-8.
+-- @function bytes
+-- @string bytes
+-- @treturn table what stands for them
+
+--- @section end
+
+-- Calling handlers ------------------------------------------------------------
+
+-- Lua 5.1 itself cannot yield across pcall; all others can.
+local pcall_yields = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
+
+-- What a handler raised: its text, and where it came from.
+local function failure(message, co)
+  message = tostring(message)
+  if co then
+    return { text = message, trace = debug.traceback(co, message) }
+  end
+  return { text = message, trace = debug.traceback(message, 2) }
+end
+
+-- Runs a handler in a coroutine of its own and hands on what it yields.
+local function call_in_coroutine(handler, event, client)
+  local co = coroutine.create(handler)
+  local function continue(ok, ...)
+    if not ok then
+      return false, failure((...), co)
+    end
+    if coroutine.status(co) == "dead" then
+      return true, ...
+    end
+    if not coroutine.running() then
+      return false, failure("a handler yields outside of a coroutine", co)
+    end
+    return continue(coroutine.resume(co, coroutine.yield(...)))
+  end
+  return continue(coroutine.resume(co, event, client))
+end
+
+local function call(handler, event, client)
+  if not pcall_yields then
+    return call_in_coroutine(handler, event, client)
+  end
+  return xpcall(function()
+    return handler(event, client)
+  end, failure)
+end
+
+-- What a handler of an offer returns, and the method that answers so.
+local answers = { applied = "accept", failed = "reject", applying = "defer" }
+
+-- The first answer counts; that there was one before is no mistake.
+local function answer(event, result, text)
+  if result == nil then
+    return
+  end
+  local method = answers[result]
+  if not method then
+    error(("a handler of %s returned %s; it may return 'applied', 'failed' and"
+      .. " a text, or 'applying'"):format(event.kind, tostring(result)), 0)
+  end
+  local ok, message, code = event[method](event, text and tostring(text))
+  if not ok and code ~= "state" then
+    error(message, 0)
+  end
+end
+
+-- A text that a server takes, as an error's need not be.
+local function reject(event, text)
+  text = text:gsub("%z", "?")
+  local _, _, code = event:reject(text)
+  if code == "utf8" then
+    event:reject((text:gsub("[\128-\255]", "?")))
+  end
+end
+
+local questions = { remote_config = true, connection_settings = true }
+
+local handle
+
+-- What a handler raised goes to the handlers of "error", else to stderr.
+local function report(client, state, event, failed)
+  state.handler_errors = state.handler_errors + 1
+  if event.kind ~= "error" and state.handlers.error then
+    handle(client, state, {
+      kind = "error",
+      client = client,
+      text = failed.text,
+      error = failed.text,
+      traceback = failed.trace,
+      event = event,
+    })
+  else
+    io.stderr:write(("opamp: a handler of %s failed: %s\n"):format(
+      event.kind, failed.trace))
+  end
+end
+
+local function finish(client, state, event, ok, result, text)
+  local is_question = questions[event.kind]
+  if ok and is_question then
+    local message
+    ok, message = pcall(answer, event, result, text)
+    result = not ok and failure(message)
+  end
+  if not ok then
+    if is_question then
+      reject(event, result.text)
+    end
+    report(client, state, event, result)
+  end
+end
+
+function handle(client, state, event)
+  local handlers = state.handlers[event.kind] or state.handlers.other
+  if handlers then
+    for i = 1, #handlers do
+      finish(client, state, event, call(handlers[i], event, client))
+    end
+  end
+end
+
+-- Driving -----------------------------------------------------------------------
+
+local function loop_of(driven)
+  return own_table(driven).loop or driven
+end
+
+-- Hands waiting events to their handlers, one after the other.
+local function dispatch(loop)
+  local state = own_table(loop)
+  if state.dispatching then
+    return 0 -- a handler is suspended, or called this
+  end
+  state.dispatching = true
+  local handled = 0
+  local event = next_event(loop)
+  while event do
+    local client = event.client
+    if client and not client:is_closed() then
+      handle(client, own_table(client), event)
+    end
+    handled = handled + 1
+    event = next_event(loop)
+  end
+  state.dispatching = false
+  return handled
+end
+
+local function step(driven)
+  local n, message, code = poll(driven)
+  if n == 0 then
+    return 0
+  end
+  if not n then
+    return nil, message, code
+  end
+  return dispatch(loop_of(driven))
+end
+
+local function check_seconds(value, name, what)
+  if value ~= nil and type(value) ~= "number" then
+    error(("%s: %s must be a number of seconds, not %s"):format(
+      name, what, type(value)), 3)
+  end
+  return value
+end
+
+local function poll_events(driven, seconds)
+  local deadline = now() + (check_seconds(seconds, "poll", "the time") or 0)
+  local loop = loop_of(driven)
+  if own_table(loop).dispatching then
+    error("poll: called while a handler runs", 2)
+  end
+  local n, message, code = poll(driven)
+  while n == 0 and now() < deadline do
+    wait(driven, deadline - now())
+    n, message, code = poll(driven)
+  end
+  if not n then
+    return nil, message, code
+  end
+  local events = {}
+  local event = next_event(loop)
+  while event do
+    events[#events + 1] = event
+    event = next_event(loop)
+  end
+  return events
+end
+
+-- Steps and waits until `done()`, or the time is over.
+local function run_until(driven, done, seconds)
+  local deadline = seconds and now() + seconds or math.huge
+  while true do
+    local n, message, code = step(driven)
+    if not n then
+      return nil, message, code
+    end
+    if driven:is_closed() or done() then
+      return true
+    end
+    local left = deadline - now()
+    if left <= 0 then
+      return nil, "the time is over", "timeout"
+    end
+    wait(driven, left)
+  end
+end
+
+local function run_options(options)
+  options = options or {}
+  if type(options) ~= "table" then
+    error("run: a table expected, not " .. type(options), 3)
+  end
+  local until_ = options.until_
+  if until_ ~= nil and type(until_) ~= "function" then
+    error("run: 'until_' must be a function, not " .. type(until_), 3)
+  end
+  return until_, check_seconds(options.timeout, "run", "'timeout'")
+end
+
+-- Clients -------------------------------------------------------------------------
+
+--- A client: one agent, as the server sees it.
+-- @type client
+
+--- Has a handler called with each event of a kind. Several run in the order in
+-- which they came. For an offer the handler may return the answer: `"applied"`,
+-- `"failed"` and a text, or `"applying"`; what it raises is an answer, too:
+-- failed. An offer that nobody answers is reported as failed when its time is
+-- over (option `offer_deadline`).
+-- @string kind of event, `"error"` for what handlers raise, or `"other"` for all
+-- events that have no handler of their own
+-- @func handler is called with the event and the client, and may yield
+-- @treturn client
+function Client:on(kind, handler)
+  if type(kind) ~= "string" then
+    error("client:on: a kind of events expected, not " .. type(kind), 2)
+  end
+  if not core.kinds[kind] and kind ~= "error" and kind ~= "other" then
+    error(("client:on: there are no events of kind '%s'"):format(kind), 2)
+  end
+  if type(handler) ~= "function" then
+    error("client:on: a function expected, not " .. type(handler), 2)
+  end
+  local handlers = own_table(self).handlers
+  if not handlers then
+    error("client:on: the client is closed", 2)
+  end
+  handlers[kind] = handlers[kind] or {}
+  table.insert(handlers[kind], handler)
+  return self
+end
+
+--- Does what there is to do, without waiting, and calls the handlers of what came
+-- of it. While a handler is suspended it keeps the connection going, calls no
+-- handler, and returns 0.
+-- @function client:step
+-- @treturn int|nil,string,string how many events were handled; or nil, a message
+-- and a code
+Client.step = step
+
+--- The events there are, as a list; no handler is called.
+-- @function client:poll
+-- @number[opt=0] seconds how long to wait for one
+-- @treturn table|nil,string,string the events; or nil, a message and a code
+Client.poll = poll_events
+
+--- Starts the client unless it runs, then steps and waits until it has stopped.
+-- For programs that do nothing else.
+-- @tab[opt] options `until_`, a function: ends when it returns true; `timeout`, in
+-- seconds
+-- @treturn true|nil,string,string true; or nil, a message and a code,
+-- `"timeout"` when the time was over
+function Client:run(options)
+  local until_, timeout = run_options(options)
+  local ok, message, code = self:start()
+  if not ok then
+    return nil, message, code
+  end
+  return run_until(self, function()
+    return self:state() == "stopped" or until_ ~= nil and until_(self)
+  end, timeout)
+end
+
+--- Asks the client to stop: what was not delivered and AgentDisconnect are sent,
+-- the connection ends, and then comes the event "stopped", after option
+-- `stop_timeout` at the latest. It may be started again.
+-- @tab[opt] options `disconnect`: false sends no AgentDisconnect; `wait`: steps
+-- until it has stopped, for so many seconds at most
+-- @treturn true|nil,string,string true; or nil, a message and a code
+function Client:stop(options)
+  options = options or {}
+  if type(options) ~= "table" then
+    error("client:stop: a table expected, not " .. type(options), 2)
+  end
+  local seconds = check_seconds(options.wait, "client:stop", "'wait'")
+  local ok, message, code = core.stop(self, options.disconnect == false)
+  if not ok or not seconds then
+    return ok, message, code
+  end
+  return run_until(self, function()
+    return self:state() == "stopped"
+  end, seconds)
+end
+
+--- The loop that does its work.
+-- @treturn loop
+function Client:loop()
+  return own_table(self).loop
+end
+
+--- How many handlers have raised an error.
+-- @treturn int
+function Client:handler_errors()
+  return own_table(self).handler_errors or 0
+end
+
+--- @section end
+
+-- Loops -----------------------------------------------------------------------------
+
+--- A loop does the work of any number of clients, as a client does its own.
+-- @type loop
+
+--- As `client:step`, for all its clients.
+-- @function loop:step
+Loop.step = step
+
+--- As `client:poll`, for all its clients: `event.client` says whose it is.
+-- @function loop:poll
+Loop.poll = poll_events
+
+--- Steps and waits.
+-- @tab options `until_`, a function: ends when it returns true; `timeout`, in
+-- seconds; one of them is needed
+-- @treturn true|nil,string,string true; or nil, a message and a code
+function Loop:run(options)
+  local until_, timeout = run_options(options)
+  if not until_ and not timeout then
+    error("loop:run: 'until_' or 'timeout' is needed", 2)
+  end
+  return run_until(self, function()
+    return until_ ~= nil and until_(self)
+  end, timeout)
+end
+
+--- As `client:fd`.
+-- @function loop:fd
+
+--- As `client:timeout`.
+-- @function loop:timeout
+
+--- Makes the next wait return at once.
+-- @function loop:wake
+
+--- Frees it now, and its clients, which tell their servers nothing.
+-- @function loop:close
+
+--- @section end
+
+--- A loop for several clients.
+-- @tab[opt] options `max_connections`, at once: 64
+-- @treturn loop|nil,string,string the loop; or nil, a message and a code
+function opamp.loop(options)
+  if options ~= nil and type(options) ~= "table" then
+    error("opamp.loop: a table expected, not " .. type(options), 2)
+  end
+  local loop, message, code = core.new_loop(
+    options and options.max_connections or 0)
+  return loop, message, code
+end
+
+-- The handlers that options give, before anything is made.
+local function check_handlers(on)
+  if on ~= nil and type(on) ~= "table" then
+    error("opamp.new: option 'on' must be a table, not " .. type(on), 3)
+  end
+end
+
+--- A new client, which does nothing before it is started.
+-- @tab options see the page about options
+-- @treturn client|nil,string,string the client; or nil, a message and a code
+function opamp.new(options)
+  if type(options) ~= "table" then
+    error("opamp.new: a table expected, not " .. type(options), 2)
+  end
+  check_handlers(options.on)
+  local loop, message, code = options.loop, nil, nil
+  if not loop then
+    loop, message, code = core.new_loop(1)
+    if not loop then
+      return nil, message, code
+    end
+  end
+  local client
+  client, message, code = core.new_client(options, loop, not options.loop)
+  if not client then
+    if not options.loop then
+      loop:close()
+    end
+    return nil, message, code
+  end
+  local state = own_table(client)
+  state.loop, state.handlers, state.handler_errors = loop, {}, 0
+  for kind, handler in pairs(options.on or {}) do
+    client:on(kind, handler)
+  end
+  return client
+end
+
+return opamp

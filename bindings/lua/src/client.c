@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "core.h"
+
+static const char client_type[] = "opamp.client";
+
+/* The registry's weak table of clients, by the address of their userdata. */
+static const char clients_key[] = "opamp.clients";
+
+typedef struct lua_client {
+  opamp_client *client; /* NULL: closed */
+  shared_loop *shared;
+  bool owns_loop; /* nobody else uses it */
+} lua_client;
+
+static lua_client *get(lua_State *L, int index) {
+  return (lua_client *)test_type(L, index, client_type);
+}
+
+bool is_client(lua_State *L, int index) { return get(L, index) != NULL; }
+
+shared_loop *client_loop(lua_State *L, int index) {
+  lua_client *c = get(L, index);
+  return c != NULL ? c->shared : NULL;
+}
+
+opamp_client *check_client(lua_State *L, int index) {
+  lua_client *c = get(L, index);
+  if (c == NULL) luaL_argerror(L, index, "a client expected");
+  if (c->client == NULL || c->shared->loop == NULL)
+    luaL_argerror(L, index, "the client is closed");
+  return c->client;
+}
+
+void push_client(lua_State *L, const void *user_data) {
+  lua_getfield(L, LUA_REGISTRYINDEX, clients_key);
+  /* The address is only looked up. */
+  lua_pushlightuserdata(L, (void *)(uintptr_t)user_data);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+/* Pushes an empty one, with what is kept for it in Lua. */
+static lua_client *push_empty(lua_State *L) {
+  lua_client *c = (lua_client *)lua_newuserdata(L, sizeof *c);
+  *c = (lua_client){NULL, NULL, false};
+  luaL_getmetatable(L, client_type);
+  lua_setmetatable(L, -2);
+  lua_newtable(L);
+  opamp_lua_set_own_table(L, -2);
+  lua_getfield(L, LUA_REGISTRYINDEX, clients_key);
+  lua_pushlightuserdata(L, c);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+  return c;
+}
+
+/* What the agent says of itself from its first message on. */
+static int describe(lua_State *L, opamp_client *client) {
+  opamp_msg **owner;
+  int failed;
+  opamp_status status;
+  lua_newtable(L);
+  lua_getfield(L, 1, "identifying");
+  lua_setfield(L, -2, "identifying");
+  lua_getfield(L, 1, "non_identifying");
+  lua_setfield(L, -2, "non_identifying");
+  failed = encode_argument(L, lua_gettop(L), OPAMP_MSG_AGENT_DESCRIPTION,
+                           "options", &owner);
+  if (failed != 0) return failed;
+  status = opamp_client_set_description(client, *owner);
+  drop_owner(owner);
+  return status == OPAMP_OK ? 0 : fail(L, status, NULL);
+}
+
+/* new_client(options, loop, owns_loop) */
+static int client_new(lua_State *L) {
+  shared_loop *shared = check_loop(L, 2);
+  lua_client *c;
+  opamp_options *options;
+  opamp_status status;
+  int failed;
+  check_table(L, 1);
+  lua_settop(L, 3);
+  c = push_empty(L);
+  options = build_options(L, 1);
+  if (options == NULL) return 3;
+  status = opamp_client_new(&c->client, shared->loop, options);
+  if (status != OPAMP_OK) return fail(L, status, NULL);
+  c->shared = shared;
+  c->owns_loop = lua_toboolean(L, 3) != 0;
+  shared->users++;
+  opamp_client_set_user_data(c->client, c);
+  failed = describe(L, c->client);
+  if (failed != 0) {
+    opamp_client_free(c->client);
+    c->client = NULL;
+    return failed;
+  }
+  lua_pushvalue(L, 4);
+  return 1;
+}
+
+static void free_client(lua_client *c) {
+  shared_loop *shared = c->shared;
+  opamp_client *client = c->client;
+  c->client = NULL;
+  c->shared = NULL;
+  if (shared == NULL) return;
+  /* With its loop the client is gone, too. */
+  if (shared->loop != NULL && c->owns_loop)
+    loop_close(shared);
+  else if (shared->loop != NULL)
+    opamp_client_free(client);
+  loop_unref(shared);
+}
+
+static int client_gc(lua_State *L) {
+  free_client((lua_client *)lua_touserdata(L, 1));
+  return 0;
+}
+
+/*** Frees the client now, in any state; the server is told nothing, and no event
+comes after. It may be closed twice. The garbage collector closes it, too, and
+so does the end of a variable declared `<close>` (Lua 5.4).
+@function client:close */
+static int client_close(lua_State *L) {
+  lua_client *c = get(L, 1);
+  luaL_argcheck(L, c != NULL, 1, "a client expected");
+  free_client(c);
+  lua_newtable(L); /* handlers go with it */
+  opamp_lua_set_own_table(L, 1);
+  return 0;
+}
+
+/*** Whether the client was closed.
+@function client:is_closed
+@treturn boolean */
+static int client_is_closed(lua_State *L) {
+  lua_client *c = get(L, 1);
+  luaL_argcheck(L, c != NULL, 1, "a client expected");
+  lua_pushboolean(L, c->client == NULL || c->shared->loop == NULL);
+  return 1;
+}
+
+static int client_tostring(lua_State *L) {
+  lua_client *c = get(L, 1);
+  luaL_argcheck(L, c != NULL, 1, "a client expected");
+  if (c->client == NULL || c->shared->loop == NULL)
+    lua_pushliteral(L, "opamp.client: closed");
+  else if (!loop_is_ours(c->shared))
+    lua_pushliteral(L, "opamp.client: of another process");
+  else
+    lua_pushfstring(L, "opamp.client: %s",
+                    opamp_state_name(opamp_client_state(c->client)));
+  return 1;
+}
+
+/*** Begins to connect, and keeps trying until it is told to stop. It never fails
+because of the network, and does no waiting: everything happens in `step`. For a
+client that runs already it does nothing.
+@function client:start
+@treturn true|nil,string,string true, or nil, a message and a code */
+static int client_start(lua_State *L) {
+  return done(L, opamp_client_start(check_client(L, 1)));
+}
+
+/* stop(client, silent) */
+static int client_stop(lua_State *L) {
+  opamp_client *c = check_client(L, 1);
+  return done(L, lua_toboolean(L, 2) ? opamp_client_stop_silent(c)
+                                     : opamp_client_stop(c));
+}
+
+/* The table that belongs to a client or loop. */
+static int own_table(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TUSERDATA);
+  opamp_lua_own_table(L, 1);
+  return 1;
+}
+
+void client_open(lua_State *L) {
+  static const luaL_Reg methods[] = {{"start", client_start},
+                                     {"close", client_close},
+                                     {"is_closed", client_is_closed},
+                                     {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", client_gc},
+                                  {"__close", client_close},
+                                  {"__tostring", client_tostring},
+                                  {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"new_client", client_new},
+                                       {"stop", client_stop},
+                                       {"own_table", own_table},
+                                       {NULL, NULL}};
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, clients_key);
+  new_type(L, client_type, methods, meta);
+  lua_setfield(L, -2, "client_methods");
+  opamp_lua_set_functions(L, functions);
+}

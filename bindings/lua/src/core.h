@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OPAMP_LUA_CORE_H
+#define OPAMP_LUA_CORE_H
+
+#include <opamp/opamp.h>
+#include <sys/types.h>
+
+#include "compat.h"
+
+/* The module opamp.core. No Lua runs inside of the library, and no error of Lua
+ * ever leaves one of its functions: events are taken when a poll is over, and
+ * what is being made when memory runs out belongs to a userdata. */
+
+/* --- fail.c: what a call came to ------------------------------------------- */
+
+/* nil, text, code. The text is that of the library's last error, after `where`
+ * when that is not NULL. */
+int fail(lua_State *L, opamp_status status, const char *where);
+/* The same with a text of our own. */
+int fail_text(lua_State *L, opamp_status status, const char *text);
+/* true, or as fail(). */
+int done(lua_State *L, opamp_status status);
+void push_code(lua_State *L, opamp_status status);
+int forked(lua_State *L);
+
+/* Arguments. Each raises when the value is of another type. */
+opamp_str check_str(lua_State *L, int index);
+opamp_bytes check_bytes(lua_State *L, int index);
+/* A text for a C function that takes no length; NULL when there is none and
+ * that is allowed. A NUL in it is the caller's fault. */
+const char *check_text(lua_State *L, int index, bool optional);
+void check_table(lua_State *L, int index);
+/* A duration: seconds in Lua, milliseconds in C. -1: out of range. */
+int64_t to_ms(lua_Number seconds);
+/* Milliseconds as seconds; nil when there are none, < 0. */
+void push_seconds(lua_State *L, int64_t ms);
+
+/* --- message.c: messages that Lua owns -------------------------------------- */
+
+/* Pushes a userdata that frees the message it is given. */
+opamp_msg **push_owner(lua_State *L);
+/* Frees it now. */
+void drop_owner(opamp_msg **owner);
+void push_packed(lua_State *L, const opamp_msg *m);
+
+/* --- place.c: where in a table something is wrong ---------------------------- */
+
+/* One step of the way to a value; the steps before it are on the C stack. */
+typedef struct place place;
+struct place {
+  const place *up;
+  const char *name;  /* a key; NULL: it is an index */
+  size_t len;        /* of the key */
+  size_t index;      /* counted from 1 */
+  const void *table; /* the table that is there, for finding cycles */
+};
+
+/* Pushes "health.components.x.attributes[3]". */
+void push_place(lua_State *L, const place *at);
+
+/* --- encode.c, value.c: tables as messages ---------------------------------- */
+
+/* What came of it: after a failure a text is on the stack. */
+typedef struct encoder {
+  lua_State *L;
+  opamp_status status; /* of what is wrong with a value */
+  bool misuse;         /* a value is of a wrong type */
+  int depth;           /* of messages */
+} encoder;
+
+/* Each encodes the value on the top of the stack, and leaves it there. */
+bool encode_message(encoder *e, opamp_msg *m, int type, const place *at);
+bool encode_any(encoder *e, opamp_msg *any, const place *at);
+bool encode_attributes(encoder *e, opamp_msg *m, int field, const place *at);
+
+/* What the parts of the encoder share. */
+
+/* False, with the text at the place. `status` OPAMP_OK: misuse. */
+bool encode_fail(encoder *e, const place *at, opamp_status status,
+                 const char *format, ...);
+/* The same with the library's text, when `status` is a failure. */
+bool encode_check(encoder *e, const place *at, opamp_status status);
+/* Whether the value on the top of the stack has a type. */
+bool encode_expect(encoder *e, const place *at, int type, const char *expected);
+/* `here` becomes `at` with the table on the top of the stack. */
+bool encode_enter(encoder *e, const place *at, place *here);
+/* `next` becomes the place of the value on the top of the stack, by its key,
+ * a text, that is under it. */
+bool encode_key(encoder *e, const place *here, place *next);
+/* How many items the list on the top of the stack has, which has nothing else. */
+bool encode_list(encoder *e, const place *here, size_t *count);
+opamp_str encode_text(encoder *e);
+/* A message in `m`, which is encoded from the value on the top of the stack. */
+bool encode_child(encoder *e, opamp_msg *m, int field, const place *at);
+
+/* Pushes the owner of a message of `type` made of the table at `index`, and
+ * returns 0; or what the calling function is to return. Raises misuse. */
+int encode_argument(lua_State *L, int index, int type, const char *name,
+                    opamp_msg ***owner);
+
+/* --- decode.c, value.c: messages as tables ----------------------------------- */
+
+void decode_message(lua_State *L, const opamp_msg *m, int type);
+void decode_any(lua_State *L, const opamp_msg *any);
+void decode_attributes(lua_State *L, const opamp_msg *m, int field);
+/* The names of bits as a set: { name = true }. */
+void push_field_names(lua_State *L, int type, uint64_t bits);
+void push_agent_capabilities(lua_State *L, uint64_t bits);
+void push_server_capabilities(lua_State *L, uint64_t bits);
+/* The lower-case name of an enumeration's value, or its number. */
+void push_enum(lua_State *L, int type, int field, uint64_t value);
+
+/* array, map, double, bytes, null. */
+void values_open(lua_State *L);
+
+/* --- schema.c: how fields are named in Lua ----------------------------------- */
+
+/* How a field's number is written in Lua, when it is not as it is. */
+enum {
+  FIELD_PLAIN = 0,
+  FIELD_NANOSECONDS = 1,         /* as seconds */
+  FIELD_AGENT_CAPABILITIES = 2,  /* as a set of names */
+  FIELD_SERVER_CAPABILITIES = 3, /* as a set of names */
+};
+
+const char *schema_name(int type, int field);
+int schema_field(int type, const char *name);
+int schema_form(int type, int field);
+/* The only field of a message that is written as that field; 0 for none. */
+int schema_wrapped(int type);
+
+/* --- loop.c, client.c, event.c ------------------------------------------------ */
+
+/* A loop, shared by the userdata of Lua that need it. */
+typedef struct shared_loop {
+  opamp_loop *loop; /* NULL: closed */
+  pid_t pid;        /* whose it is */
+  size_t users;
+} shared_loop;
+
+void loop_open(lua_State *L);
+/* Raises when argument 1 is no loop, or was closed. */
+shared_loop *check_loop(lua_State *L, int index);
+/* The loop of a loop or client. */
+shared_loop *check_driven(lua_State *L, int index);
+void loop_unref(shared_loop *s);
+/* Frees the loop; in a forked child it is left alone, and closed. */
+void loop_close(shared_loop *s);
+bool loop_is_ours(const shared_loop *s);
+
+void client_open(lua_State *L);
+/* Raises when it is none or was closed. */
+opamp_client *check_client(lua_State *L, int index);
+bool is_client(lua_State *L, int index);
+/* The loop of an open client, else NULL. */
+shared_loop *client_loop(lua_State *L, int index);
+/* Pushes the client that opamp_event_user_data() gives, or nil. */
+void push_client(lua_State *L, const void *user_data);
+void view_open(lua_State *L);
+void report_open(lua_State *L);
+int set_headers(lua_State *L);
+/* Capabilities as bits: those of `base`, and what the table at `index` says. */
+uint64_t check_capabilities(lua_State *L, int index, const char *where);
+
+/* Pushes the options object for the table at `index` and returns it; NULL with
+ * nil, text, code pushed instead. */
+opamp_options *build_options(lua_State *L, int index);
+void options_open(lua_State *L);
+
+/* Name and value of each header of the table at `index`, one after the other in
+ * a list that is pushed. Raises, and never tells a value. Returns how many. */
+size_t push_headers(lua_State *L, int index, const char *where);
+
+void event_open(lua_State *L);
+/* Pushes the table for an event, which it takes over. */
+void push_event(lua_State *L, opamp_event *e);
+void answer_open(lua_State *L);
+opamp_event *event_of(lua_State *L, int index);
+
+void configdir_open(lua_State *L);
+
+/* --- core.c -------------------------------------------------------------------- */
+
+/* A type of userdata: its methods are in `methods`, which is left on the stack
+ * and put into the module as `name`_methods. */
+void new_type(lua_State *L, const char *type, const luaL_Reg *methods,
+              const luaL_Reg *meta);
+void *test_type(lua_State *L, int index, const char *type);
+
+#endif
