@@ -93,7 +93,8 @@ enum {
 enum {
   OPAMP_TEXT_URL = 1,             /**< ws, wss, http or https; no path means
                                      /v1/opamp, no port 80 or 443; required */
-  OPAMP_TEXT_TLS_CA_FILE = 2,     /**< authorities to trust */
+  OPAMP_TEXT_TLS_CA_FILE = 2,     /**< authorities to trust: a file, or a directory
+                                     of .pem, .crt and .cer files */
   OPAMP_TEXT_TLS_CA_PEM = 3,      /**< the same as text */
   OPAMP_TEXT_TLS_CERT_FILE = 4,   /**< client certificate, its chain after it */
   OPAMP_TEXT_TLS_CERT_PEM = 5,    /**< the same as text */

@@ -13,7 +13,7 @@ typedef struct opamp__tls opamp__tls;
 
 /* Texts as in OPAMP_TEXT_TLS_…, NULL for none. */
 typedef struct opamp__tls_options {
-  const char *ca_file;
+  const char *ca_file; /* or a directory */
   const char *ca_pem;
   const char *cert_file;
   const char *cert_pem;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -7,6 +8,7 @@
 #include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -168,23 +170,77 @@ static int no_password(char *buf, int size, int write, void *ctx) {
   return 0;
 }
 
+static opamp_status add_certificates(X509_STORE *store, pem *p, int *found) {
+  opamp_status st = OPAMP_OK;
+  X509 *x;
+  while (st == OPAMP_OK &&
+         (x = PEM_read_bio_X509_AUX(p->bio, NULL, no_password, NULL)) != NULL) {
+    ++*found;
+    if (X509_STORE_add_cert(store, x) != 1) st = opamp__nomem();
+    X509_free(x);
+  }
+  ERR_clear_error();
+  return st;
+}
+
 static opamp_status add_authorities(X509_STORE *store, const char *file,
                                     const char *text) {
   pem p;
   int found = 0;
-  X509 *x;
   opamp_status st = pem_open(&p, file, text, "the CA text");
-  while (st == OPAMP_OK &&
-         (x = PEM_read_bio_X509_AUX(p.bio, NULL, no_password, NULL)) != NULL) {
-    found++;
-    if (X509_STORE_add_cert(store, x) != 1) st = opamp__nomem();
-    X509_free(x);
-  }
+  if (st == OPAMP_OK) st = add_certificates(store, &p, &found);
   if (st == OPAMP_OK && found == 0)
     st = opamp__fail(OPAMP_ERR_TLS, "%s: no certificate in it", p.name);
-  ERR_clear_error();
   pem_close(&p);
   return st;
+}
+
+static int may_hold_certificates(const struct dirent *d) {
+  const char *end = strrchr(d->d_name, '.');
+  return end != NULL && (strcmp(end, ".pem") == 0 || strcmp(end, ".crt") == 0 ||
+                         strcmp(end, ".cer") == 0);
+}
+
+/* A file of a directory, where there may be others without a certificate. */
+static opamp_status add_file_of(X509_STORE *store, const char *dir,
+                                const char *name, int *found) {
+  opamp__buf path = {0};
+  pem p = {0};
+  struct stat info;
+  opamp_status st = OPAMP_OK;
+  if (!opamp__buf_append(&path, dir, strlen(dir)) ||
+      !opamp__buf_byte(&path, '/') ||
+      !opamp__buf_append(&path, name, strlen(name) + 1)) {
+    st = opamp__nomem();
+  } else if (stat((const char *)path.ptr, &info) == 0 &&
+             S_ISREG(info.st_mode)) {
+    st = pem_open(&p, (const char *)path.ptr, NULL, NULL);
+    if (st == OPAMP_OK) st = add_certificates(store, &p, found);
+    pem_close(&p);
+  }
+  opamp__buf_free(&path);
+  return st;
+}
+
+static opamp_status add_directory(X509_STORE *store, const char *dir) {
+  struct dirent **names = NULL;
+  int found = 0, n = scandir(dir, &names, may_hold_certificates, alphasort);
+  opamp_status st = OPAMP_OK;
+  if (n < 0) return opamp__fail(OPAMP_ERR_IO, "%s: %s", dir, strerror(errno));
+  for (int i = 0; i < n; i++) {
+    if (st == OPAMP_OK) st = add_file_of(store, dir, names[i]->d_name, &found);
+    free(names[i]);
+  }
+  free(names);
+  if (st == OPAMP_OK && found == 0)
+    st = opamp__fail(OPAMP_ERR_TLS,
+                     "%s: no certificate in a .pem, .crt or .cer file", dir);
+  return st;
+}
+
+static bool is_directory(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 static opamp_status read_chain(opamp__tls *t, const char *file,
@@ -247,7 +303,10 @@ static opamp_status load_authorities(opamp__tls *t,
   opamp_status st = OPAMP_OK;
   t->store = X509_STORE_new();
   if (t->store == NULL) return opamp__nomem();
-  if (o->ca_file != NULL) st = add_authorities(t->store, o->ca_file, NULL);
+  if (o->ca_file != NULL && is_directory(o->ca_file))
+    st = add_directory(t->store, o->ca_file);
+  else if (o->ca_file != NULL)
+    st = add_authorities(t->store, o->ca_file, NULL);
   if (st == OPAMP_OK && o->ca_pem != NULL)
     st = add_authorities(t->store, NULL, o->ca_pem);
   bool given = o->ca_file != NULL || o->ca_pem != NULL;

@@ -317,6 +317,30 @@ TEST(tls_files_are_checked_when_read) {
 }
 
 /* Covers: SET-8 */
+TEST(tls_authorities_from_a_directory) {
+  char dir[] = "/tmp/opamp-authorities-XXXXXX";
+  char from[400], to[64];
+  CHECK(mkdtemp(dir) != NULL);
+  not_made(&(opamp__tls_options){.ca_file = dir}, OPAMP_ERR_TLS,
+           "no certificate in a .pem, .crt or .cer file");
+  CHECK(realpath(cert_path("ca.pem"), from) != NULL);
+  snprintf(to, sizeof to, "%s/ca.txt", dir);
+  CHECK_EQ(symlink(from, to), 0);
+  not_made(&(opamp__tls_options){.ca_file = dir}, OPAMP_ERR_TLS,
+           "no certificate in a .pem, .crt or .cer file");
+  CHECK_EQ(unlink(to), 0);
+  snprintf(to, sizeof to, "%s/ca.crt", dir);
+  CHECK_EQ(symlink(from, to), 0);
+  BOTH {
+    join(schemes[i], "127.0.0.1", tls_of(&(opamp__tls_options){.ca_file = dir}),
+         "server.pem", "server.key", NULL, NULL);
+    accepted();
+  }
+  CHECK_EQ(unlink(to), 0);
+  CHECK_EQ(rmdir(dir), 0);
+}
+
+/* Covers: SET-8 */
 TEST(tls_versions_and_ciphers_are_checked) {
   CHECK_EQ(opamp__tls_check_version("1.2"), OPAMP_OK);
   CHECK_EQ(opamp__tls_check_version("TLSv1.3"), OPAMP_OK);

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 
 from opamp._native import lib
-from opamp.errors import ConfigError
 
 # The files of Debian, Red Hat, SUSE, Red Hat again, and Alpine, with those that
 # follow them.
@@ -19,21 +18,6 @@ _WELL_KNOWN = (
 )
 
 _set = False
-
-
-def in_directory(directory: str) -> str:
-    """All certificates in the files of a directory, as one text."""
-    found = []
-    try:
-        for entry in sorted(os.scandir(directory), key=lambda item: item.name):
-            if entry.name.endswith((".pem", ".crt", ".cer")) and entry.is_file():
-                with open(entry.path, errors="replace") as file:
-                    found.append(file.read())
-    except OSError as error:
-        raise ConfigError(f"tls.ca: {error}") from error
-    if not found:
-        raise ConfigError(f"tls.ca: no .pem, .crt or .cer file in {directory}")
-    return "\n".join(found)
 
 
 def use_those_of_the_host(url: str) -> None:

@@ -153,14 +153,8 @@ def _set_tls(options: Any, tls: TLS) -> None:
 
     if not isinstance(tls, TLS):
         raise TypeError(f"tls must be opamp.TLS, not {type(tls).__name__}")
-    if tls.ca is not None:
-        path = _path_text(tls.ca, "tls.ca")
-        if os.path.isdir(path):
-            key, path = lib.OPAMP_TEXT_TLS_CA_PEM, _authorities.in_directory(path)
-        else:
-            key = lib.OPAMP_TEXT_TLS_CA_FILE
-        _set_text(options, key, path, "tls.ca")
     for name, key, convert in (
+        ("ca", lib.OPAMP_TEXT_TLS_CA_FILE, _path_text),
         ("ca_pem", lib.OPAMP_TEXT_TLS_CA_PEM, _pem_text),
         ("cert_pem", lib.OPAMP_TEXT_TLS_CERT_PEM, _pem_text),
         ("key_pem", lib.OPAMP_TEXT_TLS_KEY_PEM, _pem_text),
