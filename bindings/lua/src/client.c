@@ -18,7 +18,9 @@ static lua_client *get(lua_State *L, int index) {
   return (lua_client *)test_type(L, index, client_type);
 }
 
-bool is_client(lua_State *L, int index) { return get(L, index) != NULL; }
+bool is_client(lua_State *L, int index) {
+  return get(L, index) != NULL;
+}
 
 shared_loop *client_loop(lua_State *L, int index) {
   lua_client *c = get(L, index);

@@ -49,10 +49,18 @@ void push_server_capabilities(lua_State *L, uint64_t bits) {
 
 static void decode_u64(lua_State *L, int type, int field, uint64_t v) {
   switch (schema_form(type, field)) {
-  case FIELD_NANOSECONDS: lua_pushnumber(L, (lua_Number)v / 1e9); break;
-  case FIELD_AGENT_CAPABILITIES: push_agent_capabilities(L, v); break;
-  case FIELD_SERVER_CAPABILITIES: push_server_capabilities(L, v); break;
-  default: opamp_lua_push_u64(L, v); break;
+    case FIELD_NANOSECONDS:
+      lua_pushnumber(L, (lua_Number)v / 1e9);
+      break;
+    case FIELD_AGENT_CAPABILITIES:
+      push_agent_capabilities(L, v);
+      break;
+    case FIELD_SERVER_CAPABILITIES:
+      push_server_capabilities(L, v);
+      break;
+    default:
+      opamp_lua_push_u64(L, v);
+      break;
   }
 }
 
@@ -61,23 +69,29 @@ static void decode_scalar(lua_State *L, const opamp_msg *m, int type, int field,
   opamp_str s;
   opamp_bytes b;
   switch (opamp_msg_field_kind(type, field)) {
-  case OPAMP_KIND_STR:
-    s = opamp_msg_str(m, field, i);
-    lua_pushlstring(L, opamp_str_z(s), s.len);
-    break;
-  case OPAMP_KIND_BYTES:
-    b = opamp_msg_bytes(m, field, i);
-    lua_pushlstring(L, b.ptr != NULL ? (const char *)b.ptr : "", b.len);
-    break;
-  case OPAMP_KIND_BOOL:
-    lua_pushboolean(L, opamp_msg_bool(m, field, i));
-    break;
-  case OPAMP_KIND_F64: lua_pushnumber(L, opamp_msg_f64(m, field, i)); break;
-  case OPAMP_KIND_I64: opamp_lua_push_i64(L, opamp_msg_i64(m, field, i)); break;
-  case OPAMP_KIND_ENUM:
-    push_enum(L, type, field, opamp_msg_u64(m, field, i));
-    break;
-  default: decode_u64(L, type, field, opamp_msg_u64(m, field, i)); break;
+    case OPAMP_KIND_STR:
+      s = opamp_msg_str(m, field, i);
+      lua_pushlstring(L, opamp_str_z(s), s.len);
+      break;
+    case OPAMP_KIND_BYTES:
+      b = opamp_msg_bytes(m, field, i);
+      lua_pushlstring(L, b.ptr != NULL ? (const char *)b.ptr : "", b.len);
+      break;
+    case OPAMP_KIND_BOOL:
+      lua_pushboolean(L, opamp_msg_bool(m, field, i));
+      break;
+    case OPAMP_KIND_F64:
+      lua_pushnumber(L, opamp_msg_f64(m, field, i));
+      break;
+    case OPAMP_KIND_I64:
+      opamp_lua_push_i64(L, opamp_msg_i64(m, field, i));
+      break;
+    case OPAMP_KIND_ENUM:
+      push_enum(L, type, field, opamp_msg_u64(m, field, i));
+      break;
+    default:
+      decode_u64(L, type, field, opamp_msg_u64(m, field, i));
+      break;
   }
 }
 

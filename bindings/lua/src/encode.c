@@ -27,11 +27,14 @@ bool encode_fail(encoder *e, const place *at, opamp_status status,
 
 bool encode_check(encoder *e, const place *at, opamp_status status) {
   switch (status) {
-  case OPAMP_OK: return true;
-  case OPAMP_ERR_UTF8:
-    return encode_fail(e, at, status, "is not UTF-8, or holds a zero byte");
-  case OPAMP_ERR_NOMEM: return encode_fail(e, at, status, "out of memory");
-  default: return encode_fail(e, at, status, "%s", opamp_errmsg());
+    case OPAMP_OK:
+      return true;
+    case OPAMP_ERR_UTF8:
+      return encode_fail(e, at, status, "is not UTF-8, or holds a zero byte");
+    case OPAMP_ERR_NOMEM:
+      return encode_fail(e, at, status, "out of memory");
+    default:
+      return encode_fail(e, at, status, "%s", opamp_errmsg());
   }
 }
 
@@ -90,7 +93,8 @@ static bool encode_enum(encoder *e, opamp_msg *m, int field, const place *at) {
     n++;
   }
   name[n] = '\0';
-  if (n < s.len || !opamp_msg_enum_value(opamp_msg_type(m), field, name, &value))
+  if (n < s.len ||
+      !opamp_msg_enum_value(opamp_msg_type(m), field, name, &value))
     return encode_fail(e, at, OPAMP_OK, "there is no value '%s'", s.ptr);
   return encode_check(e, at, opamp_msg_set_u64(m, field, value));
 }
@@ -130,26 +134,30 @@ static bool encode_number(encoder *e, opamp_msg *m, int field, int kind,
                           : opamp_msg_set_u64(m, field, (uint64_t)value));
 }
 
-static bool encode_scalar(encoder *e, opamp_msg *m, int field, const place *at) {
+static bool encode_scalar(encoder *e, opamp_msg *m, int field,
+                          const place *at) {
   int kind = opamp_msg_field_kind(opamp_msg_type(m), field);
   opamp_str s;
   switch (kind) {
-  case OPAMP_KIND_BOOL:
-    return encode_expect(e, at, LUA_TBOOLEAN, "a boolean") &&
-           encode_check(e, at, opamp_msg_set_bool(
-                                   m, field, lua_toboolean(e->L, -1) != 0));
-  case OPAMP_KIND_STR:
-    if (!encode_expect(e, at, LUA_TSTRING, "a string")) return false;
-    return encode_check(e, at, opamp_msg_set_str(m, field, encode_text(e)));
-  case OPAMP_KIND_BYTES:
-    if (!encode_expect(e, at, LUA_TSTRING, "a string")) return false;
-    s = encode_text(e);
-    return encode_check(
-        e, at, opamp_msg_set_bytes(m, field, opamp_bytes_of(s.ptr, s.len)));
-  case OPAMP_KIND_ENUM:
-    if (lua_type(e->L, -1) == LUA_TSTRING) return encode_enum(e, m, field, at);
-    break;
-  default: break;
+    case OPAMP_KIND_BOOL:
+      return encode_expect(e, at, LUA_TBOOLEAN, "a boolean") &&
+             encode_check(
+                 e, at,
+                 opamp_msg_set_bool(m, field, lua_toboolean(e->L, -1) != 0));
+    case OPAMP_KIND_STR:
+      if (!encode_expect(e, at, LUA_TSTRING, "a string")) return false;
+      return encode_check(e, at, opamp_msg_set_str(m, field, encode_text(e)));
+    case OPAMP_KIND_BYTES:
+      if (!encode_expect(e, at, LUA_TSTRING, "a string")) return false;
+      s = encode_text(e);
+      return encode_check(
+          e, at, opamp_msg_set_bytes(m, field, opamp_bytes_of(s.ptr, s.len)));
+    case OPAMP_KIND_ENUM:
+      if (lua_type(e->L, -1) == LUA_TSTRING)
+        return encode_enum(e, m, field, at);
+      break;
+    default:
+      break;
   }
   if (schema_form(opamp_msg_type(m), field) == FIELD_AGENT_CAPABILITIES &&
       lua_istable(e->L, -1)) {

@@ -28,13 +28,18 @@ opamp_event *event_of(lua_State *L, int index) {
 /* The field of ServerToAgent that an event is about; 0: none of its own. */
 static int part_of(int kind) {
   switch (kind) {
-  case OPAMP_EVENT_REMOTE_CONFIG: return OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG;
-  case OPAMP_EVENT_CONNECTION_SETTINGS:
-    return OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS;
-  case OPAMP_EVENT_PACKAGES: return OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE;
-  case OPAMP_EVENT_CUSTOM_MESSAGE: return OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE;
-  case OPAMP_EVENT_SERVER_ERROR: return OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE;
-  default: return 0;
+    case OPAMP_EVENT_REMOTE_CONFIG:
+      return OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG;
+    case OPAMP_EVENT_CONNECTION_SETTINGS:
+      return OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS;
+    case OPAMP_EVENT_PACKAGES:
+      return OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE;
+    case OPAMP_EVENT_CUSTOM_MESSAGE:
+      return OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE;
+    case OPAMP_EVENT_SERVER_ERROR:
+      return OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE;
+    default:
+      return 0;
   }
 }
 
@@ -150,87 +155,102 @@ static void put_offer(lua_State *L, const opamp_event *e) {
 /* What became of the connection. */
 static bool put_connection(lua_State *L, const opamp_event *e) {
   switch (opamp_event_kind(e)) {
-  case OPAMP_EVENT_CONNECTING:
-    put_number(L, e, OPAMP_NUM_ATTEMPT, "attempt");
-    put_text(L, e, "url");
-    return true;
-  case OPAMP_EVENT_CONNECTED: put_text(L, e, "url"); return true;
-  case OPAMP_EVENT_DISCONNECTED:
-    put_number(L, e, OPAMP_NUM_CLOSE_CODE, "close_code");
-    /* fall through */
-  case OPAMP_EVENT_CONNECT_FAILED:
-    put_error(L, e);
-    put_number(L, e, OPAMP_NUM_HTTP_STATUS, "http_status");
-    put_seconds(L, e, OPAMP_NUM_RETRY_IN_MS, "retry_in");
-    return true;
-  case OPAMP_EVENT_STOPPED:
-    put_flag(L, e, OPAMP_NUM_DISCONNECT_SENT, "disconnect_sent");
-    return true;
-  case OPAMP_EVENT_CREDENTIALS_WANTED:
-    put_number(L, e, OPAMP_NUM_HTTP_STATUS, "http_status");
-    return true;
-  case OPAMP_EVENT_HEARTBEAT_INTERVAL:
-    put_seconds(L, e, OPAMP_NUM_INTERVAL_MS, "interval");
-    return true;
-  case OPAMP_EVENT_IDENTITY:
-    put_bytes(L, e, "instance_uid");
-    put_span(L, opamp_event_previous(e), "previous");
-    return true;
-  default: return false;
+    case OPAMP_EVENT_CONNECTING:
+      put_number(L, e, OPAMP_NUM_ATTEMPT, "attempt");
+      put_text(L, e, "url");
+      return true;
+    case OPAMP_EVENT_CONNECTED:
+      put_text(L, e, "url");
+      return true;
+    case OPAMP_EVENT_DISCONNECTED:
+      put_number(L, e, OPAMP_NUM_CLOSE_CODE, "close_code");
+      /* fall through */
+    case OPAMP_EVENT_CONNECT_FAILED:
+      put_error(L, e);
+      put_number(L, e, OPAMP_NUM_HTTP_STATUS, "http_status");
+      put_seconds(L, e, OPAMP_NUM_RETRY_IN_MS, "retry_in");
+      return true;
+    case OPAMP_EVENT_STOPPED:
+      put_flag(L, e, OPAMP_NUM_DISCONNECT_SENT, "disconnect_sent");
+      return true;
+    case OPAMP_EVENT_CREDENTIALS_WANTED:
+      put_number(L, e, OPAMP_NUM_HTTP_STATUS, "http_status");
+      return true;
+    case OPAMP_EVENT_HEARTBEAT_INTERVAL:
+      put_seconds(L, e, OPAMP_NUM_INTERVAL_MS, "interval");
+      return true;
+    case OPAMP_EVENT_IDENTITY:
+      put_bytes(L, e, "instance_uid");
+      put_span(L, opamp_event_previous(e), "previous");
+      return true;
+    default:
+      return false;
   }
 }
 
 /* What goes over it. */
 static bool put_traffic(lua_State *L, const opamp_event *e) {
   switch (opamp_event_kind(e)) {
-  case OPAMP_EVENT_MESSAGE_SENT:
-    put_number(L, e, OPAMP_NUM_SEQUENCE_NUM, "sequence_num");
-    put_number(L, e, OPAMP_NUM_SIZE, "size");
-    put_fields(L, e, OPAMP_MSG_AGENT_TO_SERVER);
-    return true;
-  case OPAMP_EVENT_MESSAGE_RECEIVED:
-    put_number(L, e, OPAMP_NUM_SIZE, "size");
-    put_fields(L, e, OPAMP_MSG_SERVER_TO_AGENT);
-    decode_message(L, opamp_event_msg(e), OPAMP_MSG_SERVER_TO_AGENT);
-    lua_setfield(L, -2, "message");
-    return true;
-  case OPAMP_EVENT_DELIVERED:
-    put_number(L, e, OPAMP_NUM_SEQUENCE_NUM, "sequence_num");
-    return true;
-  case OPAMP_EVENT_SERVER_ERROR:
-    put_message(L, e);
-    put_seconds(L, e, OPAMP_NUM_RETRY_IN_MS, "retry_in");
-    return true;
-  case OPAMP_EVENT_PARKED:
-    put_fields(L, e, OPAMP_MSG_AGENT_TO_SERVER);
-    return true;
-  case OPAMP_EVENT_BAD_MESSAGE: put_error(L, e); return true;
-  case OPAMP_EVENT_DROPPED: put_number(L, e, OPAMP_NUM_COUNT, "count"); return true;
-  case OPAMP_EVENT_LOG: put_log(L, e); return true;
-  default: return false;
+    case OPAMP_EVENT_MESSAGE_SENT:
+      put_number(L, e, OPAMP_NUM_SEQUENCE_NUM, "sequence_num");
+      put_number(L, e, OPAMP_NUM_SIZE, "size");
+      put_fields(L, e, OPAMP_MSG_AGENT_TO_SERVER);
+      return true;
+    case OPAMP_EVENT_MESSAGE_RECEIVED:
+      put_number(L, e, OPAMP_NUM_SIZE, "size");
+      put_fields(L, e, OPAMP_MSG_SERVER_TO_AGENT);
+      decode_message(L, opamp_event_msg(e), OPAMP_MSG_SERVER_TO_AGENT);
+      lua_setfield(L, -2, "message");
+      return true;
+    case OPAMP_EVENT_DELIVERED:
+      put_number(L, e, OPAMP_NUM_SEQUENCE_NUM, "sequence_num");
+      return true;
+    case OPAMP_EVENT_SERVER_ERROR:
+      put_message(L, e);
+      put_seconds(L, e, OPAMP_NUM_RETRY_IN_MS, "retry_in");
+      return true;
+    case OPAMP_EVENT_PARKED:
+      put_fields(L, e, OPAMP_MSG_AGENT_TO_SERVER);
+      return true;
+    case OPAMP_EVENT_BAD_MESSAGE:
+      put_error(L, e);
+      return true;
+    case OPAMP_EVENT_DROPPED:
+      put_number(L, e, OPAMP_NUM_COUNT, "count");
+      return true;
+    case OPAMP_EVENT_LOG:
+      put_log(L, e);
+      return true;
+    default:
+      return false;
   }
 }
 
 /* What the server wants. */
 static bool put_wish(lua_State *L, const opamp_event *e) {
   switch (opamp_event_kind(e)) {
-  case OPAMP_EVENT_REMOTE_CONFIG:
-  case OPAMP_EVENT_CONNECTION_SETTINGS: put_offer(L, e); return true;
-  case OPAMP_EVENT_PACKAGES:
-  case OPAMP_EVENT_CUSTOM_MESSAGE: put_message(L, e); return true;
-  case OPAMP_EVENT_REMOTE_CONFIG_STATUS:
-    put_enum(L, e, OPAMP_MSG_REMOTE_CONFIG_STATUS,
-             OPAMP_REMOTE_CONFIG_STATUS_STATUS, "status");
-    break;
-  case OPAMP_EVENT_CONNECTION_SETTINGS_STATUS:
-    put_enum(L, e, OPAMP_MSG_CONNECTION_SETTINGS_STATUS,
-             OPAMP_CONNECTION_SETTINGS_STATUS_STATUS, "status");
-    break;
-  case OPAMP_EVENT_COMMAND:
-    put_enum(L, e, OPAMP_MSG_SERVER_TO_AGENT_COMMAND,
-             OPAMP_SERVER_TO_AGENT_COMMAND_TYPE, "type");
-    return true;
-  default: return false;
+    case OPAMP_EVENT_REMOTE_CONFIG:
+    case OPAMP_EVENT_CONNECTION_SETTINGS:
+      put_offer(L, e);
+      return true;
+    case OPAMP_EVENT_PACKAGES:
+    case OPAMP_EVENT_CUSTOM_MESSAGE:
+      put_message(L, e);
+      return true;
+    case OPAMP_EVENT_REMOTE_CONFIG_STATUS:
+      put_enum(L, e, OPAMP_MSG_REMOTE_CONFIG_STATUS,
+               OPAMP_REMOTE_CONFIG_STATUS_STATUS, "status");
+      break;
+    case OPAMP_EVENT_CONNECTION_SETTINGS_STATUS:
+      put_enum(L, e, OPAMP_MSG_CONNECTION_SETTINGS_STATUS,
+               OPAMP_CONNECTION_SETTINGS_STATUS_STATUS, "status");
+      break;
+    case OPAMP_EVENT_COMMAND:
+      put_enum(L, e, OPAMP_MSG_SERVER_TO_AGENT_COMMAND,
+               OPAMP_SERVER_TO_AGENT_COMMAND_TYPE, "type");
+      return true;
+    default:
+      return false;
   }
   put_bytes(L, e, "hash");
   put_text(L, e, "error_message");
@@ -247,18 +267,21 @@ static void put_request(lua_State *L, const opamp_event *e) {
     put_text(L, e, "key");
   }
   switch (kind) {
-  case OPAMP_EVENT_TRANSPORT_SEND:
-    put_bytes(L, e, "message");
-    /* fall through */
-  case OPAMP_EVENT_TRANSPORT_OPEN: put_text(L, e, "url"); break;
-  case OPAMP_EVENT_TRANSPORT_CLOSE:
-    put_number(L, e, OPAMP_NUM_CLOSE_CODE, "close_code");
-    break;
-  case OPAMP_EVENT_STORE_SAVE:
-    put_bytes(L, e, "value");
-    put_flag(L, e, OPAMP_NUM_SECRET, "secret");
-    break;
-  default: break;
+    case OPAMP_EVENT_TRANSPORT_SEND:
+      put_bytes(L, e, "message");
+      /* fall through */
+    case OPAMP_EVENT_TRANSPORT_OPEN:
+      put_text(L, e, "url");
+      break;
+    case OPAMP_EVENT_TRANSPORT_CLOSE:
+      put_number(L, e, OPAMP_NUM_CLOSE_CODE, "close_code");
+      break;
+    case OPAMP_EVENT_STORE_SAVE:
+      put_bytes(L, e, "value");
+      put_flag(L, e, OPAMP_NUM_SECRET, "secret");
+      break;
+    default:
+      break;
   }
 }
 

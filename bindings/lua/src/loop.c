@@ -13,7 +13,9 @@ enum { LONGEST_WAIT_MS = 1000 };
 
 /* --- shared by the userdata that need it ------------------------------------ */
 
-bool loop_is_ours(const shared_loop *s) { return s->pid == getpid(); }
+bool loop_is_ours(const shared_loop *s) {
+  return s->pid == getpid();
+}
 
 void loop_close(shared_loop *s) {
   opamp_loop *loop = s->loop;

@@ -159,7 +159,8 @@ static const struct text_option {
 
 static void check_tls_names(lua_State *L) {
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     bool known = strcmp(name, "ciphers") == 0 ||
                  strcmp(name, "system_ca") == 0 || strcmp(name, "verify") == 0;
     for (size_t i = 0; i < sizeof tls_texts / sizeof *tls_texts; i++)
@@ -181,8 +182,9 @@ static int set_tls(lua_State *L, opamp_options *o) {
     }
     failed = set_ciphers(L, o);
     if (failed != 0) return failed;
-    (void)opamp_options_set_number(o, OPAMP_OPT_TLS_SYSTEM_CA,
-                                   flag(L, "system_ca", "tls.system_ca", false));
+    (void)opamp_options_set_number(
+        o, OPAMP_OPT_TLS_SYSTEM_CA,
+        flag(L, "system_ca", "tls.system_ca", false));
     (void)opamp_options_set_number(o, OPAMP_OPT_TLS_INSECURE,
                                    !flag(L, "verify", "tls.verify", true));
   }
@@ -298,7 +300,8 @@ static int set_instance_uid(lua_State *L, opamp_options *o) {
   opamp_status status = OPAMP_OK;
   lua_getfield(L, 1, "instance_uid");
   if (!lua_isnil(L, -1)) {
-    if (lua_type(L, -1) != LUA_TSTRING) wrong_type(L, "instance_uid", "a string");
+    if (lua_type(L, -1) != LUA_TSTRING)
+      wrong_type(L, "instance_uid", "a string");
     s.ptr = lua_tolstring(L, -1, &s.len);
     if (s.len == OPAMP_UID_TEXT_LEN) {
       status = opamp_uid_parse(uid, s);
@@ -319,8 +322,9 @@ static int set_log_level(lua_State *L, opamp_options *o) {
     given = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     for (unsigned i = 0;; i++) {
       if (i == sizeof names / sizeof *names)
-        luaL_error(L, "opamp.new: option 'log_level' must be 'none', 'error', "
-                      "'warn', 'info' or 'debug'");
+        luaL_error(L,
+                   "opamp.new: option 'log_level' must be 'none', 'error', "
+                   "'warn', 'info' or 'debug'");
       if (strcmp(given, names[i]) != 0) continue;
       (void)opamp_options_set_number(o, OPAMP_OPT_LOG_LEVEL, i);
       break;
@@ -394,7 +398,8 @@ static bool is_other(const char *name) {
 
 static int set_numbers(lua_State *L, opamp_options *o) {
   for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     int key = number_key(name), failed;
     if (key == 0 && !is_other(name))
       luaL_error(L, "opamp.new: there is no option '%s'", name);

@@ -104,7 +104,8 @@ static int check_status(lua_State *L, int index, int type, int field) {
   uint64_t value = 0;
   char upper[16] = "";
   for (size_t i = 0; name[i] != '\0' && i + 1 < sizeof upper; i++)
-    upper[i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]);
+    upper[i] =
+        (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]);
   if (!opamp_msg_enum_value(type, field, upper, &value) || value == 0)
     luaL_argerror(L, index, "'applied', 'failed' or 'applying' expected");
   return (int)value;
@@ -154,8 +155,9 @@ static int forget_offer(lua_State *L) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (strcmp(name, opamp_event_kind_name(kinds[i])) == 0)
       return done(L, opamp_client_forget_offer(c, kinds[i]));
-  return luaL_argerror(L, 2, "'remote_config', 'connection_settings' or "
-                             "'packages' expected");
+  return luaL_argerror(L, 2,
+                       "'remote_config', 'connection_settings' or "
+                       "'packages' expected");
 }
 
 /*** Queues a custom message. Messages are sent in order, each until the server

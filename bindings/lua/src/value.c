@@ -27,8 +27,12 @@ static int marked(lua_State *L, const char *name) {
   return 1;
 }
 
-static int value_array(lua_State *L) { return marked(L, array_mark); }
-static int value_map(lua_State *L) { return marked(L, map_mark); }
+static int value_array(lua_State *L) {
+  return marked(L, array_mark);
+}
+static int value_map(lua_State *L) {
+  return marked(L, map_mark);
+}
 
 /* A table around argument 1. */
 static int wrapped(lua_State *L, const char *name) {
@@ -112,8 +116,7 @@ static bool encode_kvlist(encoder *e, opamp_msg *any, const place *at) {
   bool good = encode_check(
       e, at, opamp_msg_add(&list, any, OPAMP_ANY_VALUE_KVLIST_VALUE));
   e->depth += 2; /* itself, and its pairs */
-  good = good &&
-         encode_attributes(e, list, OPAMP_KEY_VALUE_LIST_VALUES, at);
+  good = good && encode_attributes(e, list, OPAMP_KEY_VALUE_LIST_VALUES, at);
   e->depth -= 2;
   return good;
 }
@@ -155,20 +158,23 @@ static bool encode_any_number(encoder *e, opamp_msg *any, const place *at) {
 bool encode_any(encoder *e, opamp_msg *any, const place *at) {
   lua_State *L = e->L;
   switch (lua_type(L, -1)) {
-  case LUA_TSTRING:
-    return encode_check(
-        e, at,
-        opamp_msg_set_str(any, OPAMP_ANY_VALUE_STRING_VALUE, encode_text(e)));
-  case LUA_TBOOLEAN:
-    return encode_check(e, at,
-                        opamp_msg_set_bool(any, OPAMP_ANY_VALUE_BOOL_VALUE,
-                                           lua_toboolean(L, -1) != 0));
-  case LUA_TNUMBER: return encode_any_number(e, any, at);
-  case LUA_TTABLE: return encode_table(e, any, at);
-  case LUA_TLIGHTUSERDATA:
-    if (lua_touserdata(L, -1) == NULL) return true; /* opamp.null */
-    break;
-  default: break;
+    case LUA_TSTRING:
+      return encode_check(
+          e, at,
+          opamp_msg_set_str(any, OPAMP_ANY_VALUE_STRING_VALUE, encode_text(e)));
+    case LUA_TBOOLEAN:
+      return encode_check(e, at,
+                          opamp_msg_set_bool(any, OPAMP_ANY_VALUE_BOOL_VALUE,
+                                             lua_toboolean(L, -1) != 0));
+    case LUA_TNUMBER:
+      return encode_any_number(e, any, at);
+    case LUA_TTABLE:
+      return encode_table(e, any, at);
+    case LUA_TLIGHTUSERDATA:
+      if (lua_touserdata(L, -1) == NULL) return true; /* opamp.null */
+      break;
+    default:
+      break;
   }
   return encode_fail(e, at, OPAMP_OK, "an attribute cannot be a %s",
                      lua_typename(L, lua_type(L, -1)));

@@ -172,17 +172,23 @@ static int sized(lua_State *L, getter *get) {
 /*** The text of the last error.
 @function client:last_error
 @treturn string empty when there was none */
-static int last_error(lua_State *L) { return sized(L, get_last_error); }
+static int last_error(lua_State *L) {
+  return sized(L, get_last_error);
+}
 
 /*** The hash of the remote configuration in effect.
 @function client:remote_config_hash
 @treturn string empty when there is none */
-static int remote_config_hash(lua_State *L) { return sized(L, get_hash); }
+static int remote_config_hash(lua_State *L) {
+  return sized(L, get_hash);
+}
 
 /*** The URL in use, which redirects and offers may have changed.
 @function client:endpoint
 @treturn string */
-static int endpoint(lua_State *L) { return sized(L, get_endpoint); }
+static int endpoint(lua_State *L) {
+  return sized(L, get_endpoint);
+}
 
 /*** Counters since the client was made.
 @function client:counters
