@@ -27,7 +27,8 @@
  *
  * A loop belongs to the process that made it. In a forked child its functions
  * return OPAMP_ERR_FORKED, or what they return for a bad handle, but for those
- * that say otherwise; opamp_loop_abandon() is for such a child. */
+ * that say otherwise; opamp_loop_abandon() is for such a child, and
+ * opamp_loop_adopt() for one that was given a new loop. */
 
 #ifdef __cplusplus
 extern "C" {
@@ -72,6 +73,34 @@ OPAMP_API void opamp_loop_free(opamp_loop *l);
  * and opamp_loop_dispatch() then return OPAMP_ERR_FORKED at once.
  * @threads any of the child, no other one using the loop; callbacks too */
 OPAMP_API void opamp_loop_abandon(opamp_loop *l);
+
+/** For a process that is going to call chroot(), or to lose its rights to read:
+ * does at once what is otherwise done when a client first connects, as far as
+ * it needs files. That loads libcurl and libwebsockets' libuv plugin, opens
+ * /dev/urandom, and sets up OpenSSL. Certificates are read when a client is
+ * made: give them as PEM texts. Names are looked up with the files that are in
+ * sight then (/etc/resolv.conf, /etc/hosts).
+ *
+ * All of it is tried; the loop can be used as before whatever the status is.
+ * @retval OPAMP_ERR_UNSUPPORTED  a library is missing: HTTP or WebSocket will
+ *                                not work
+ * @retval OPAMP_ERR_NOMEM
+ * @retval OPAMP_ERR_BUSY     something drives the loop
+ * @retval OPAMP_ERR_INVALID  a bad handle
+ * @retval OPAMP_ERR_FORKED
+ * @threads any; in callbacks it is OPAMP_ERR_BUSY while poll runs them */
+OPAMP_API opamp_status opamp_loop_prepare(opamp_loop *l);
+
+/** For a forked child whose parent made the loop, and perhaps prepared it, for
+ * it: from now on it is the child's, with descriptors of its own. The parent's
+ * is not touched, and may be adopted by other children, too. OPAMP_OK also in
+ * the process that the loop belongs to.
+ * @retval OPAMP_ERR_STATE    the loop has had a client, has an
+ *                            opamp_loop_event_fd(), or was being driven
+ * @retval OPAMP_ERR_IO       there are no descriptors; the loop is of no use
+ * @retval OPAMP_ERR_INVALID  a bad handle
+ * @threads any of the child, no other one using the loop */
+OPAMP_API opamp_status opamp_loop_adopt(opamp_loop *l);
 
 /** @name Driving
  * @{ */

@@ -9,9 +9,8 @@
  * is watched, and the descriptors that wake somebody up are shared with the
  * parent: none of them may be written to, read or changed, only closed. */
 
-/* Whether nobody was in the middle of anything when the child was made. A mutex
- * that is held belongs to a thread that is not here. */
-static bool at_rest(opamp_loop *l) {
+/* A mutex that is held belongs to a thread that is not here. */
+bool opamp__loop_at_rest(opamp_loop *l) {
   bool rest;
   if (pthread_mutex_trylock(&l->mutex) != 0) return false;
   rest = !l->driven && !l->dispatching;
@@ -22,7 +21,7 @@ static bool at_rest(opamp_loop *l) {
 /* The order counts: the replaced descriptors are put into the new list of what
  * is watched. */
 static bool part_from_parent(opamp_loop *l) {
-  return at_rest(l) && opamp__transport_cut(l->transport) &&
+  return opamp__loop_at_rest(l) && opamp__transport_cut(l->transport) &&
          opamp__reactor_fork(l->reactor) && opamp__loop_drive(l);
 }
 

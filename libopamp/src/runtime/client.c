@@ -116,6 +116,7 @@ static opamp_status join_loop(opamp_client *c) {
     c->next = l->clients;
     if (c->next != NULL) c->next->prev = c;
     l->clients = c;
+    l->used = true;
   }
   opamp__unlock(l);
   return ok ? OPAMP_OK : opamp__nomem();

@@ -35,6 +35,13 @@ uint64_t opamp__random64(void *loop) {
   return z ^ (z >> 31);
 }
 
+uint64_t opamp__loop_seed(const opamp_loop *l) {
+  uint64_t seed = 0;
+  if (!opamp__random(&seed, sizeof seed))
+    seed = opamp__now_ms() ^ (uint64_t)(uintptr_t)l;
+  return seed;
+}
+
 bool opamp__forked(const opamp_loop *l) {
   if (l->pid == getpid()) return false;
   (void)opamp__fail(OPAMP_ERR_FORKED, "the loop belongs to process %ld",
@@ -76,7 +83,6 @@ static bool init_locks(opamp_loop *l) {
 
 opamp_status opamp_loop_new(opamp_loop **out, uint32_t max_connections) {
   opamp_loop *l = opamp__calloc(1, sizeof *l);
-  uint64_t seed = 0;
   opamp_status status;
   *out = NULL;
   if (l == NULL) return opamp__nomem();
@@ -84,11 +90,9 @@ opamp_status opamp_loop_new(opamp_loop **out, uint32_t max_connections) {
     opamp__free(l);
     return opamp__nomem();
   }
-  if (!opamp__random(&seed, sizeof seed))
-    seed = opamp__now_ms() ^ (uint64_t)(uintptr_t)l;
   opamp__handle_begin(&l->handle, OPAMP__HANDLE_LOOP);
   atomic_init(&l->refs, 1);
-  atomic_init(&l->random, seed);
+  atomic_init(&l->random, opamp__loop_seed(l));
   l->pid = getpid();
   l->event_fd = -1;
   status = opamp__reactor_new(&l->reactor);

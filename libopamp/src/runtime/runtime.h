@@ -78,6 +78,7 @@ struct opamp_loop {
   bool free_pending; /* opamp_loop_free while driven */
   bool closed;       /* only the memory is left, for events that are out */
   bool has_thread, quit;
+  bool used; /* it has had a client */
   bool wake_sent; /* and not swallowed by the reactor yet */
   pthread_t driver, dispatcher, thread;
   int event_fd; /* -1 until asked for */
@@ -165,6 +166,11 @@ opamp_status opamp__client_check(const opamp_client *c, const char *function);
 uint64_t opamp__now_ms(void);
 uint64_t opamp__random64(void *loop);
 bool opamp__forked(const opamp_loop *l);
+/* In a forked child: whether nobody was in the middle of anything when it was
+ * made. */
+bool opamp__loop_at_rest(opamp_loop *l);
+/* For its random numbers. */
+uint64_t opamp__loop_seed(const opamp_loop *l);
 void opamp__loop_ref(opamp_loop *l);
 void opamp__loop_unref(opamp_loop *l);
 static inline void opamp__lock(opamp_loop *l) {

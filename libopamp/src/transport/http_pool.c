@@ -329,7 +329,7 @@ static opamp__http *http_of(opamp__transport *t) {
   return t->http;
 }
 
-static opamp_status load_curl(void) {
+opamp_status opamp__http_prepare(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, init_curl);
   if (ready == CURLE_OK) return OPAMP_OK;
@@ -340,7 +340,7 @@ static opamp_status load_curl(void) {
 
 opamp_status opamp__http_pool(http_pool **out, opamp__transport *t,
                               opamp__tls *tls, const opamp__proxy *proxy) {
-  opamp_status st = load_curl();
+  opamp_status st = opamp__http_prepare();
   *out = NULL;
   if (st != OPAMP_OK) return st;
   opamp__http *h = http_of(t);
@@ -350,7 +350,7 @@ opamp_status opamp__http_pool(http_pool **out, opamp__transport *t,
 
 opamp_status opamp__http_pool_own(http_pool **out, opamp__transport *t,
                                   opamp__tls *tls, const opamp__proxy *proxy) {
-  opamp_status st = load_curl();
+  opamp_status st = opamp__http_prepare();
   *out = NULL;
   if (st != OPAMP_OK) return st;
   *out = pool_new(t, tls, proxy);

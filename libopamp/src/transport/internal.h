@@ -75,11 +75,15 @@ void opamp__end_tell(const opamp__sink *sink, void *ctx, opamp__ending *e);
 
 opamp_status opamp__http_open(opamp__conn **out, opamp__transport *t,
                               const opamp__endpoint *ep);
+/* Loads libcurl: OPAMP_ERR_UNSUPPORTED. */
+opamp_status opamp__http_prepare(void);
 /* Without connections: false while something of it is still in the loop. */
 bool opamp__http_shutdown(opamp__transport *t);
 
 opamp_status opamp__ws_open(opamp__conn **out, opamp__transport *t,
                             const opamp__endpoint *ep);
+/* Makes the context. */
+opamp_status opamp__ws_prepare(opamp__transport *t);
 bool opamp__ws_shutdown(opamp__transport *t);
 /* Those of proxied connections that linger. */
 void opamp__ws_close_relays(opamp__transport *t);

@@ -104,7 +104,17 @@ void opamp__transport_close_idle(opamp__transport *t) {
   (void)opamp__http_shutdown(t);
 }
 
+opamp_status opamp__transport_prepare(opamp__transport *t) {
+  opamp_status http = opamp__http_prepare();
+  opamp_status ws = opamp__ws_prepare(t);
+  return ws != OPAMP_OK ? ws : http;
+}
+
 /* --- in a forked child ---------------------------------------------------- */
+
+bool opamp__transport_adopt(opamp__transport *t) {
+  return opamp__descriptors_replace(&t->descriptors);
+}
 
 bool opamp__transport_cut(opamp__transport *t) {
   opamp__resolver_orphan(t->resolver);

@@ -89,6 +89,13 @@ void opamp__transport_shutdown(opamp__transport *t);
 bool opamp__transport_idle(const opamp__transport *t);
 void opamp__transport_free(opamp__transport *t);
 
+/* Does now what the first connection needs files for. Tries all; OPAMP_OK, or
+ * what opamp__conn_open would return. */
+opamp_status opamp__transport_prepare(opamp__transport *t);
+/* In a forked child that is going to use it: it has had no connection. False
+ * when there are no descriptors for that. */
+bool opamp__transport_adopt(opamp__transport *t);
+
 /* In a forked child, first of all: connections lead nowhere from here on, so
  * that all of this can be taken down as usual. False when there are no
  * descriptors for that. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -180,11 +181,14 @@ static opamp_status no_context(void) {
 }
 
 /* libwebsockets opens a source of random bytes, and does not tell: it gets the
- * lowest free descriptor. */
-static int lowest_free(void) {
-  int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (fd >= 0) close(fd);
-  return fd;
+ * lowest free descriptor. Where it cannot, it crashes (4.1.6). */
+static opamp_status try_random(int *lowest) {
+  *lowest = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+  if (*lowest < 0)
+    return opamp__fail(OPAMP_ERR_UNSUPPORTED,
+                       "libwebsockets needs /dev/urandom: %s", strerror(errno));
+  close(*lowest);
+  return OPAMP_OK;
 }
 
 static bool is_random(int fd) {
@@ -218,6 +222,9 @@ opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   *out = t->ws;
   if (t->ws != NULL) return OPAMP_OK;
+  int lowest;
+  opamp_status st = try_random(&lowest);
+  if (st != OPAMP_OK) return st;
   opamp__ws *w = ws_new(t);
   if (w == NULL) return opamp__nomem();
   void *loop = opamp__reactor_uv_loop(t->reactor);
@@ -231,7 +238,6 @@ opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
       .max_http_header_data = HEADER_MAX,
       .timeout_secs = NO_TIMEOUT_S};
   pthread_once(&once, mind_forks);
-  int lowest = lowest_free();
   pthread_mutex_lock(&contexts);
   struct lws_context *c = make_context(&info);
   pthread_mutex_unlock(&contexts);
@@ -245,6 +251,13 @@ opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
   t->ws = w;
   *out = w;
   return OPAMP_OK;
+}
+
+opamp_status opamp__ws_prepare(opamp__transport *t) {
+  opamp__ws *w;
+  opamp_status st = opamp__ws_get(&w, t);
+  if (st != OPAMP_OK || tls_begun()) return st;
+  return opamp__fail(OPAMP_ERR_NOMEM, "libwebsockets made no context");
 }
 
 void opamp__ws_kick(opamp__ws *w) {

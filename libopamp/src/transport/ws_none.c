@@ -23,6 +23,11 @@ opamp_status opamp__ws_open(opamp__conn **out, opamp__transport *t,
   return opamp__ws_supported();
 }
 
+opamp_status opamp__ws_prepare(opamp__transport *t) {
+  (void)t;
+  return OPAMP_OK;
+}
+
 void opamp__ws_close_relays(opamp__transport *t) {
   (void)t;
 }
