@@ -33,7 +33,6 @@ local opamp = {
   uid_bytes = core.uid_bytes,
   limits = core.limits,
   features = core.features,
-  preload = core.preload,
   configdir = core.configdir,
 }
 
@@ -75,9 +74,10 @@ local opamp = {
 -- Lua 5.1 itself cannot yield across pcall; all others can.
 local pcall_yields = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
 
--- What a handler raised: its text, and where it came from.
+-- What a handler raised: its text, and where it came from. That must not raise.
 local function failure(message, co)
-  message = tostring(message)
+  local shown, text = pcall(tostring, message)
+  message = shown and type(text) == "string" and text or "an error of no text"
   if co then
     return { text = message, trace = debug.traceback(co, message) }
   end
@@ -223,6 +223,22 @@ local function step(driven)
   return dispatch(loop_of(driven))
 end
 
+-- Raises in the name of the function that the caller is.
+local function check_options(options, known, name)
+  if options == nil then
+    return {}
+  end
+  if type(options) ~= "table" then
+    error(("%s: a table expected, not %s"):format(name, type(options)), 3)
+  end
+  for key in pairs(options) do
+    if not known[key] then
+      error(("%s: there is no option '%s'"):format(name, tostring(key)), 3)
+    end
+  end
+  return options
+end
+
 local function check_seconds(value, name, what)
   if value ~= nil and type(value) ~= "number" then
     error(("%s: %s must be a number of seconds, not %s"):format(
@@ -273,16 +289,22 @@ local function run_until(driven, done, seconds)
   end
 end
 
-local function run_options(options)
-  options = options or {}
-  if type(options) ~= "table" then
-    error("run: a table expected, not " .. type(options), 3)
-  end
-  local until_ = options.until_
+local known_of_run = { until_ = true, timeout = true }
+
+local function check_until(until_)
   if until_ ~= nil and type(until_) ~= "function" then
     error("run: 'until_' must be a function, not " .. type(until_), 3)
   end
-  return until_, check_seconds(options.timeout, "run", "'timeout'")
+  return until_
+end
+
+-- What is kept for a client that is open.
+local function open_state(client, name)
+  local state = own_table(client)
+  if not state.handlers then
+    error(name .. ": the client is closed", 3)
+  end
+  return state
 end
 
 -- Clients -------------------------------------------------------------------------
@@ -309,10 +331,7 @@ function Client:on(kind, handler)
   if type(handler) ~= "function" then
     error("client:on: a function expected, not " .. type(handler), 2)
   end
-  local handlers = own_table(self).handlers
-  if not handlers then
-    error("client:on: the client is closed", 2)
-  end
+  local handlers = open_state(self, "client:on").handlers
   handlers[kind] = handlers[kind] or {}
   table.insert(handlers[kind], handler)
   return self
@@ -339,7 +358,9 @@ Client.poll = poll_events
 -- @treturn true|nil,string,string true; or nil, a message and a code,
 -- `"timeout"` when the time was over
 function Client:run(options)
-  local until_, timeout = run_options(options)
+  options = check_options(options, known_of_run, "run")
+  local until_ = check_until(options.until_)
+  local timeout = check_seconds(options.timeout, "run", "'timeout'")
   local ok, message, code = self:start()
   if not ok then
     return nil, message, code
@@ -349,6 +370,8 @@ function Client:run(options)
   end, timeout)
 end
 
+local known_of_stop = { disconnect = true, wait = true }
+
 --- Asks the client to stop: what was not delivered and AgentDisconnect are sent,
 -- the connection ends, and then comes the event "stopped", after option
 -- `stop_timeout` at the latest. It may be started again.
@@ -356,11 +379,12 @@ end
 -- until it has stopped, for so many seconds at most
 -- @treturn true|nil,string,string true; or nil, a message and a code
 function Client:stop(options)
-  options = options or {}
-  if type(options) ~= "table" then
-    error("client:stop: a table expected, not " .. type(options), 2)
-  end
+  options = check_options(options, known_of_stop, "client:stop")
   local seconds = check_seconds(options.wait, "client:stop", "'wait'")
+  if options.disconnect ~= nil and type(options.disconnect) ~= "boolean" then
+    error("client:stop: 'disconnect' must be a boolean, not "
+      .. type(options.disconnect), 2)
+  end
   local ok, message, code = core.stop(self, options.disconnect == false)
   if not ok or not seconds then
     return ok, message, code
@@ -373,13 +397,13 @@ end
 --- The loop that does its work.
 -- @treturn loop
 function Client:loop()
-  return own_table(self).loop
+  return open_state(self, "client:loop").loop
 end
 
 --- How many handlers have raised an error.
 -- @treturn int
 function Client:handler_errors()
-  return own_table(self).handler_errors or 0
+  return open_state(self, "client:handler_errors").handler_errors
 end
 
 --- @section end
@@ -402,7 +426,9 @@ Loop.poll = poll_events
 -- seconds; one of them is needed
 -- @treturn true|nil,string,string true; or nil, a message and a code
 function Loop:run(options)
-  local until_, timeout = run_options(options)
+  options = check_options(options, known_of_run, "run")
+  local until_ = check_until(options.until_)
+  local timeout = check_seconds(options.timeout, "run", "'timeout'")
   if not until_ and not timeout then
     error("loop:run: 'until_' or 'timeout' is needed", 2)
   end
@@ -429,12 +455,13 @@ end
 -- @tab[opt] options `max_connections`, at once: 64
 -- @treturn loop|nil,string,string the loop; or nil, a message and a code
 function opamp.loop(options)
-  if options ~= nil and type(options) ~= "table" then
-    error("opamp.loop: a table expected, not " .. type(options), 2)
+  options = check_options(options, { max_connections = true }, "opamp.loop")
+  local most = options.max_connections or 64
+  if type(most) ~= "number" or most % 1 ~= 0 or most < 1 or most > 1e6 then
+    error("opamp.loop: 'max_connections' must be a whole number from 1 to 1e6",
+      2)
   end
-  local loop, message, code = core.new_loop(
-    options and options.max_connections or 0)
-  return loop, message, code
+  return core.new_loop(most)
 end
 
 -- The handlers that options give, before anything is made.
@@ -452,15 +479,16 @@ function opamp.new(options)
     error("opamp.new: a table expected, not " .. type(options), 2)
   end
   check_handlers(options.on)
-  local loop, message, code = options.loop, nil, nil
+  local loop = options.loop
   if not loop then
-    loop, message, code = core.new_loop(1)
-    if not loop then
+    local made, message, code = core.new_loop(1)
+    if not made then
       return nil, message, code
     end
+    loop = made
   end
-  local client
-  client, message, code = core.new_client(options, loop, not options.loop)
+  local client, message, code =
+    core.new_client(options, loop, not options.loop)
   if not client then
     if not options.loop then
       loop:close()

@@ -70,7 +70,7 @@ static int describe(lua_State *L, opamp_client *client) {
   lua_getfield(L, 1, "non_identifying");
   lua_setfield(L, -2, "non_identifying");
   failed = encode_argument(L, lua_gettop(L), OPAMP_MSG_AGENT_DESCRIPTION,
-                           "options", &owner);
+                           "options", &opamp_new, &owner);
   if (failed != 0) return failed;
   status = opamp_client_set_description(client, *owner);
   drop_owner(owner);
@@ -196,13 +196,15 @@ void client_open(lua_State *L) {
                                        {"stop", client_stop},
                                        {"own_table", own_table},
                                        {NULL, NULL}};
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "v");
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  lua_setfield(L, LUA_REGISTRYINDEX, clients_key);
+  if (luaL_newmetatable(L, clients_key) != 0) { /* else loaded before */
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_pushvalue(L, -1);
+    lua_setmetatable(L, -2);
+  }
+  lua_pop(L, 1);
   new_type(L, client_type, methods, meta);
+  add_driving(L);
   lua_setfield(L, -2, "client_methods");
   opamp_lua_set_functions(L, functions);
 }

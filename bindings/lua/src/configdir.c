@@ -79,7 +79,7 @@ static int dir_replace(lua_State *L) {
   opamp_msg **owner;
   opamp_status status;
   int failed =
-      encode_argument(L, 2, OPAMP_MSG_AGENT_CONFIG_MAP, "files", &owner);
+      encode_argument(L, 2, OPAMP_MSG_AGENT_CONFIG_MAP, "files", NULL, &owner);
   if (failed != 0) return failed;
   status = opamp_configdir_replace(d, *owner);
   drop_owner(owner);

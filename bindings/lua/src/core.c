@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dlfcn.h>
 #include <string.h>
 
 #include "core.h"
@@ -53,7 +52,7 @@ static int core_encode(lua_State *L) {
   opamp_msg **owner;
   int failed;
   luaL_checkany(L, 2);
-  failed = encode_argument(L, 2, type, "message", &owner);
+  failed = encode_argument(L, 2, type, "message", NULL, &owner);
   if (failed != 0) return failed;
   push_packed(L, *owner);
   drop_owner(owner);
@@ -137,28 +136,12 @@ static int core_features(lua_State *L) {
   return 1;
 }
 
-/*** Loads the shared libraries that are else loaded when they are first needed,
-for a host that changes its root directory before that. They stay loaded.
-@function preload
-@treturn true|nil,string,string true, or nil, a message and a code */
-static int core_preload(lua_State *L) {
-  const char *details = opamp_version_details(); /* loads libcurl */
-  if (strstr(details, "libwebsockets") != NULL &&
-      dlopen("libwebsockets-evlib_uv.so",
-             RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE) == NULL)
-    return fail_text(L, OPAMP_ERR_UNSUPPORTED, dlerror());
-  return done(L, OPAMP_OK);
-}
-
 EXPORT int luaopen_opamp_core(lua_State *L);
 int luaopen_opamp_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"encode", core_encode},
-                                       {"decode", core_decode},
-                                       {"uid_text", core_uid_text},
-                                       {"uid_bytes", core_uid_bytes},
-                                       {"features", core_features},
-                                       {"preload", core_preload},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"encode", core_encode},     {"decode", core_decode},
+      {"uid_text", core_uid_text}, {"uid_bytes", core_uid_bytes},
+      {"features", core_features}, {NULL, NULL}};
   lua_newtable(L);
   opamp_lua_set_functions(L, functions);
   lua_pushstring(L, opamp_version_text());

@@ -23,6 +23,18 @@ int done(lua_State *L, opamp_status status);
 void push_code(lua_State *L, opamp_status status);
 int forked(lua_State *L);
 
+/* Who is told of a mistake: the function that was called, and how far up from
+ * the C function its caller is. */
+typedef struct blame {
+  const char *function;
+  int level;
+} blame;
+
+extern const blame opamp_new;
+
+/* Raises "FILE:LINE: FUNCTION: text". */
+int misuse(lua_State *L, const blame *of, const char *format, ...);
+
 /* Arguments. Each raises when the value is of another type. */
 opamp_str check_str(lua_State *L, int index);
 opamp_bytes check_bytes(lua_State *L, int index);
@@ -94,9 +106,10 @@ opamp_str encode_text(encoder *e);
 bool encode_child(encoder *e, opamp_msg *m, int field, const place *at);
 
 /* Pushes the owner of a message of `type` made of the table at `index`, and
- * returns 0; or what the calling function is to return. Raises misuse. */
+ * returns 0; or what the calling function is to return. Misuse raises: naming
+ * the argument, or blaming `of`, when that is not NULL. */
 int encode_argument(lua_State *L, int index, int type, const char *name,
-                    opamp_msg ***owner);
+                    const blame *of, opamp_msg ***owner);
 
 /* --- decode.c, value.c: messages as tables ----------------------------------- */
 
@@ -139,6 +152,8 @@ typedef struct shared_loop {
 } shared_loop;
 
 void loop_open(lua_State *L);
+/* The methods that loops and clients share, to the table on the top. */
+void add_driving(lua_State *L);
 /* Raises when argument 1 is no loop, or was closed. */
 shared_loop *check_loop(lua_State *L, int index);
 /* The loop of a loop or client. */
@@ -160,7 +175,7 @@ void view_open(lua_State *L);
 void report_open(lua_State *L);
 int set_headers(lua_State *L);
 /* Capabilities as bits: those of `base`, and what the table at `index` says. */
-uint64_t check_capabilities(lua_State *L, int index, const char *where);
+uint64_t check_capabilities(lua_State *L, int index, const blame *of);
 
 /* Pushes the options object for the table at `index` and returns it; NULL with
  * nil, text, code pushed instead. */
@@ -169,7 +184,7 @@ void options_open(lua_State *L);
 
 /* Name and value of each header of the table at `index`, one after the other in
  * a list that is pushed. Raises, and never tells a value. Returns how many. */
-size_t push_headers(lua_State *L, int index, const char *where);
+size_t push_headers(lua_State *L, int index, const blame *of, const char *name);
 
 void event_open(lua_State *L);
 /* Pushes the table for an event, which it takes over. */

@@ -161,7 +161,8 @@ static bool encode_scalar(encoder *e, opamp_msg *m, int field,
   }
   if (schema_form(opamp_msg_type(m), field) == FIELD_AGENT_CAPABILITIES &&
       lua_istable(e->L, -1)) {
-    uint64_t bits = check_capabilities(e->L, lua_gettop(e->L), at->name);
+    static const blame encoding = {"opamp.encode", 1};
+    uint64_t bits = check_capabilities(e->L, lua_gettop(e->L), &encoding);
     return encode_check(e, at, opamp_msg_set_u64(m, field, bits));
   }
   return encode_number(e, m, field, kind, at);
@@ -273,7 +274,7 @@ bool encode_message(encoder *e, opamp_msg *m, int type, const place *at) {
 }
 
 int encode_argument(lua_State *L, int index, int type, const char *name,
-                    opamp_msg ***owner) {
+                    const blame *of, opamp_msg ***owner) {
   encoder e = {.L = L};
   place root = {.name = name, .len = strlen(name)};
   opamp_status status;
@@ -286,6 +287,7 @@ int encode_argument(lua_State *L, int index, int type, const char *name,
     return 0;
   }
   drop_owner(*owner);
+  if (e.misuse && of != NULL) return misuse(L, of, "%s", lua_tostring(L, -1));
   if (e.misuse) return luaL_argerror(L, index, lua_tostring(L, -1));
   return fail_text(L, e.status, lua_tostring(L, -1));
 }

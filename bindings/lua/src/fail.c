@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "core.h"
@@ -45,6 +46,20 @@ int done(lua_State *L, opamp_status status) {
   if (status != OPAMP_OK) return fail(L, status, NULL);
   lua_pushboolean(L, true);
   return 1;
+}
+
+/* Called by a function of opamp.lua. */
+const blame opamp_new = {"opamp.new", 2};
+
+int misuse(lua_State *L, const blame *of, const char *format, ...) {
+  va_list args;
+  luaL_where(L, of->level);
+  lua_pushfstring(L, "%s: ", of->function);
+  va_start(args, format);
+  lua_pushvfstring(L, format, args);
+  va_end(args);
+  lua_concat(L, 3);
+  return lua_error(L);
 }
 
 /* --- arguments -------------------------------------------------------------- */

@@ -33,10 +33,9 @@ void loop_unref(shared_loop *s) {
 }
 
 static int loop_new(lua_State *L) {
-  lua_Integer most = luaL_optinteger(L, 1, 0);
+  lua_Integer most = lua_tointeger(L, 1); /* opamp.loop has checked it */
   shared_loop **ud;
   opamp_status status;
-  luaL_argcheck(L, most >= 0 && most <= 1000000, 1, "is out of range");
   ud = (shared_loop **)lua_newuserdata(L, sizeof *ud);
   *ud = NULL;
   luaL_getmetatable(L, loop_type);
@@ -116,6 +115,25 @@ static int loop_timeout(lua_State *L) {
   return 1;
 }
 
+/*** Does at once what needs files and is otherwise done when a client first
+connects, for a host that changes its root directory before that.
+@function loop:prepare
+@treturn true|nil,string,string true, or nil, a message and a code */
+static int loop_prepare(lua_State *L) {
+  return done(L, opamp_loop_prepare(check_driven(L, 1)->loop));
+}
+
+/*** In a forked child: takes over a loop that its parent made, and perhaps
+prepared, and that has had no client yet.
+@function loop:adopt
+@treturn true|nil,string,string true, or nil, a message and a code */
+static int loop_adopt(lua_State *L) {
+  shared_loop *s = check_driven(L, 1);
+  opamp_status status = opamp_loop_adopt(s->loop);
+  if (status == OPAMP_OK) s->pid = getpid();
+  return done(L, status);
+}
+
 /* loop:wake() */
 static int loop_wake(lua_State *L) {
   shared_loop *s = check_driven(L, 1);
@@ -166,19 +184,24 @@ static int loop_now(lua_State *L) {
   return 1;
 }
 
+void add_driving(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"fd", loop_fd}, {"timeout", loop_timeout}, {NULL, NULL}};
+  opamp_lua_set_functions(L, methods);
+}
+
 void loop_open(lua_State *L) {
-  static const luaL_Reg methods[] = {{"fd", loop_fd},
-                                     {"timeout", loop_timeout},
-                                     {"wake", loop_wake},
-                                     {"close", loop_close_now},
-                                     {"is_closed", loop_is_closed},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"prepare", loop_prepare},     {"adopt", loop_adopt},
+      {"wake", loop_wake},           {"close", loop_close_now},
+      {"is_closed", loop_is_closed}, {NULL, NULL}};
   static const luaL_Reg meta[] = {
       {"__gc", loop_gc}, {"__close", loop_close_now}, {NULL, NULL}};
   static const luaL_Reg functions[] = {
       {"new_loop", loop_new}, {"poll", loop_poll}, {"wait", loop_wait},
       {"next", loop_next},    {"now", loop_now},   {NULL, NULL}};
   new_type(L, loop_type, methods, meta);
+  add_driving(L);
   lua_setfield(L, -2, "loop_methods");
   opamp_lua_set_functions(L, functions);
 }

@@ -54,8 +54,8 @@ static int number_key(const char *wanted) {
 }
 
 static void wrong_type(lua_State *L, const char *name, const char *expected) {
-  luaL_error(L, "opamp.new: option '%s' must be %s, not %s", name, expected,
-             luaL_typename(L, -1));
+  misuse(L, &opamp_new, "option '%s' must be %s, not %s", name, expected,
+         luaL_typename(L, -1));
 }
 
 /* The number on the top of the stack. */
@@ -72,6 +72,11 @@ static int set_number(lua_State *L, opamp_options *o, int key,
   } else {
     if (lua_type(L, -1) != LUA_TNUMBER) wrong_type(L, name, "a number");
     value = (double)lua_tonumber(L, -1) * scale;
+  }
+  if (!is_duration(key) && value != floor(value)) {
+    lua_pushfstring(L, "option '%s': %f is no whole number", name,
+                    (lua_Number)value);
+    return fail_text(L, OPAMP_ERR_INVALID, lua_tostring(L, -1));
   }
   if (!(value >= low && value <= high)) {
     lua_pushnil(L);
@@ -165,7 +170,7 @@ static void check_tls_names(lua_State *L) {
                  strcmp(name, "system_ca") == 0 || strcmp(name, "verify") == 0;
     for (size_t i = 0; i < sizeof tls_texts / sizeof *tls_texts; i++)
       known = known || strcmp(name, tls_texts[i].name) == 0;
-    if (!known) luaL_error(L, "opamp.new: there is no option 'tls.%s'", name);
+    if (!known) misuse(L, &opamp_new, "there is no option 'tls.%s'", name);
   }
 }
 
@@ -195,24 +200,27 @@ static int set_tls(lua_State *L, opamp_options *o) {
 /* --- headers --------------------------------------------------------------------- */
 
 /* Appends name and value from the top of the stack to the list under them. */
-static void add_header(lua_State *L, int list, const char *where) {
+static void add_header(lua_State *L, int list, const blame *of,
+                       const char *name) {
   if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-    luaL_error(L, "%s: names and values of headers must be strings", where);
+    misuse(L, of, "%s: names and values must be strings", name);
   for (int i = -2; i < 0; i++)
     if (strlen(lua_tostring(L, i)) != lua_rawlen(L, i))
-      luaL_error(L, "%s: a header holds a zero byte", where);
+      misuse(L, of, "%s: a zero byte", name);
   lua_insert(L, -2); /* value, name */
   lua_rawseti(L, list, (int)lua_rawlen(L, list) + 1);
   lua_rawseti(L, list, (int)lua_rawlen(L, list) + 1);
 }
 
-size_t push_headers(lua_State *L, int index, const char *where) {
+size_t push_headers(lua_State *L, int index, const blame *of,
+                    const char *name) {
   int list;
   index = opamp_lua_absolute(L, index);
   lua_newtable(L);
   list = lua_gettop(L);
   if (lua_isnil(L, index)) return 0;
-  if (!lua_istable(L, index)) luaL_error(L, "%s must be a table", where);
+  if (!lua_istable(L, index))
+    misuse(L, of, "%s must be a table, not %s", name, luaL_typename(L, index));
   for (lua_pushnil(L); lua_next(L, index) != 0;) {
     if (lua_istable(L, -1)) { /* one of a list of { name, value } */
       lua_rawgeti(L, -1, 1);
@@ -222,7 +230,7 @@ size_t push_headers(lua_State *L, int index, const char *where) {
       lua_pushvalue(L, -2);
       lua_insert(L, -2);
     }
-    add_header(L, list, where);
+    add_header(L, list, of, name);
   }
   return lua_rawlen(L, list) / 2;
 }
@@ -234,7 +242,7 @@ static int set_headers_of(lua_State *L, opamp_options *o, const char *name,
                           adder *add) {
   size_t count;
   lua_getfield(L, 1, name);
-  count = push_headers(L, -1, name);
+  count = push_headers(L, -1, &opamp_new, name);
   for (size_t i = 0; i < count; i++) {
     opamp_status status;
     lua_rawgeti(L, -1, (int)(2 * i) + 1);
@@ -250,29 +258,29 @@ static int set_headers_of(lua_State *L, opamp_options *o, const char *name,
 /* --- the others -------------------------------------------------------------------- */
 
 static void add_capability(lua_State *L, uint64_t *bits, int name, bool on,
-                           const char *where) {
+                           const blame *of) {
   uint64_t bit = 0;
   if (lua_type(L, name) == LUA_TSTRING)
     bit = opamp_agent_capability_by_name(lua_tostring(L, name));
   if (bit == 0)
-    luaL_error(L, "%s: there is no capability '%s'", where,
-               lua_type(L, name) == LUA_TSTRING ? lua_tostring(L, name)
-                                                : luaL_typename(L, name));
+    misuse(L, of, "there is no capability '%s'",
+           lua_type(L, name) == LUA_TSTRING ? lua_tostring(L, name)
+                                            : luaL_typename(L, name));
   *bits = on ? *bits | bit : *bits & ~bit;
 }
 
 /* A list of names, or a set: { name = boolean }; both are added to the default. */
-uint64_t check_capabilities(lua_State *L, int index, const char *where) {
+uint64_t check_capabilities(lua_State *L, int index, const blame *of) {
   uint64_t bits = OPAMP_CAPABILITIES_DEFAULT;
   if (!lua_istable(L, index))
-    luaL_error(L, "%s must be a table of names, not %s", where,
-               luaL_typename(L, index));
+    misuse(L, of, "capabilities must be a table of names, not %s",
+           luaL_typename(L, index));
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
     if (lua_isboolean(L, -1))
       add_capability(L, &bits, lua_gettop(L) - 1, lua_toboolean(L, -1) != 0,
-                     where);
+                     of);
     else
-      add_capability(L, &bits, lua_gettop(L), true, where);
+      add_capability(L, &bits, lua_gettop(L), true, of);
   }
   return bits;
 }
@@ -322,9 +330,9 @@ static int set_log_level(lua_State *L, opamp_options *o) {
     given = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     for (unsigned i = 0;; i++) {
       if (i == sizeof names / sizeof *names)
-        luaL_error(L,
-                   "opamp.new: option 'log_level' must be 'none', 'error', "
-                   "'warn', 'info' or 'debug'");
+        misuse(L, &opamp_new,
+               "option 'log_level' must be 'none', 'error', "
+               "'warn', 'info' or 'debug'");
       if (strcmp(given, names[i]) != 0) continue;
       (void)opamp_options_set_number(o, OPAMP_OPT_LOG_LEVEL, i);
       break;
@@ -338,7 +346,7 @@ static int set_capabilities(lua_State *L, opamp_options *o) {
   lua_getfield(L, 1, "capabilities");
   if (!lua_isnil(L, -1))
     (void)opamp_options_set_capabilities(
-        o, check_capabilities(L, lua_gettop(L), "option 'capabilities'"));
+        o, check_capabilities(L, lua_gettop(L), &opamp_new));
   lua_pop(L, 1);
   return 0;
 }
@@ -402,7 +410,7 @@ static int set_numbers(lua_State *L, opamp_options *o) {
         lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     int key = number_key(name), failed;
     if (key == 0 && !is_other(name))
-      luaL_error(L, "opamp.new: there is no option '%s'", name);
+      misuse(L, &opamp_new, "there is no option '%s'", name);
     failed = key != 0 ? set_number(L, o, key, name) : 0;
     if (failed != 0) return failed;
   }

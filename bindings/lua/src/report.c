@@ -17,7 +17,7 @@ static int set(lua_State *L, int type, const char *name, setter *apply) {
   int failed;
   luaL_checkany(L, 2);
   if (lua_isnil(L, 2)) return done(L, apply(c, NULL));
-  failed = encode_argument(L, 2, type, name, &owner);
+  failed = encode_argument(L, 2, type, name, NULL, &owner);
   if (failed != 0) return failed;
   status = apply(c, *owner);
   drop_owner(owner);
@@ -93,7 +93,8 @@ to, or taken from, the default
 @treturn true|nil,string,string true, or nil, a message and a code */
 static int set_capabilities(lua_State *L) {
   opamp_client *c = check_client(L, 1);
-  uint64_t bits = check_capabilities(L, 2, "capabilities");
+  static const blame of = {"client:set_capabilities", 1};
+  uint64_t bits = check_capabilities(L, 2, &of);
   return done(L, opamp_client_set_capabilities(c, bits));
 }
 
@@ -215,10 +216,11 @@ credentials, say, as the answer to "credentials_wanted".
 @treturn true|nil,string,string true, or nil, a message and a code */
 static int set_client_headers(lua_State *L) {
   opamp_client *c = check_client(L, 1);
+  static const blame of = {"client:set_headers", 1};
   size_t count;
   const char **texts;
   check_table(L, 2);
-  count = push_headers(L, 2, "headers");
+  count = push_headers(L, 2, &of, "headers");
   texts = (const char **)lua_newuserdata(L, (2 * count + 1) * sizeof *texts);
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, -2, (int)(2 * i) + 1);
