@@ -451,6 +451,20 @@ end
 
 --- @section end
 
+--- Events are tables: `kind`, a string; `client`; `text`, for people; and what
+-- the kind brings (see the page about events). `raw` is the part of the server's
+-- message that the event came from, as a packed ServerToAgent, and nil for all
+-- that the server did not send. An event may be kept; its methods answer what the
+-- library asks, until it is too late for that.
+-- @type event
+
+--- @section end
+
+--- A directory that shows the files of an offer, as a set.
+-- @type configdir
+
+--- @section end
+
 --- A loop for several clients.
 -- @tab[opt] options `max_connections`, at once: 64
 -- @treturn loop|nil,string,string the loop; or nil, a message and a code
