@@ -120,8 +120,10 @@ void decode_attributes(lua_State *L, const opamp_msg *m, int field);
 void push_field_names(lua_State *L, int type, uint64_t bits);
 void push_agent_capabilities(lua_State *L, uint64_t bits);
 void push_server_capabilities(lua_State *L, uint64_t bits);
-/* The lower-case name of an enumeration's value, or its number. */
+/* The name of an enumeration's value in Lua, "install_pending", or its number. */
 void push_enum(lua_State *L, int type, int field, uint64_t value);
+/* The value whose name is the string at `index`. */
+bool find_enum(lua_State *L, int index, int type, int field, uint64_t *value);
 
 /* array, map, double, bytes, null. */
 void values_open(lua_State *L);
@@ -174,8 +176,11 @@ void push_client(lua_State *L, const void *user_data);
 void view_open(lua_State *L);
 void report_open(lua_State *L);
 int set_headers(lua_State *L);
-/* Capabilities as bits: those of `base`, and what the table at `index` says. */
-uint64_t check_capabilities(lua_State *L, int index, const blame *of);
+/* Capabilities as bits: `bits` with what the table at `index`, a list of names or
+ * a set, { name = boolean }, adds and takes away. Raises. */
+typedef uint64_t named_bit(const char *name);
+uint64_t check_capabilities(lua_State *L, int index, const blame *of,
+                            uint64_t bits, named_bit *bit_of);
 
 /* Pushes the options object for the table at `index` and returns it; NULL with
  * nil, text, code pushed instead. */

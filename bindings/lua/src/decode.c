@@ -3,17 +3,35 @@
 
 #include "core.h"
 
+/* The schema's names are "InstallPending" and "APPLIED". */
 void push_enum(lua_State *L, int type, int field, uint64_t value) {
   const char *name = opamp_msg_enum_name(type, field, value);
-  char lower[40];
+  char text[64];
   size_t n = 0;
   if (name == NULL) { /* of a newer protocol */
     opamp_lua_push_u64(L, value);
     return;
   }
-  for (; name[n] != '\0' && n < sizeof lower; n++)
-    lower[n] = (char)tolower((unsigned char)name[n]);
-  lua_pushlstring(L, lower, n);
+  for (size_t i = 0; name[i] != '\0' && n + 2 < sizeof text; i++) {
+    bool word = i > 0 && isupper((unsigned char)name[i]) &&
+                islower((unsigned char)name[i - 1]);
+    if (word) text[n++] = '_';
+    text[n++] = (char)tolower((unsigned char)name[i]);
+  }
+  lua_pushlstring(L, text, n);
+}
+
+bool find_enum(lua_State *L, int index, int type, int field, uint64_t *value) {
+  enum { HIGHEST = 32 };
+  bool found = false;
+  index = opamp_lua_absolute(L, index);
+  for (uint64_t v = 0; v < HIGHEST && !found; v++) {
+    push_enum(L, type, field, v);
+    found = lua_rawequal(L, -1, index) != 0;
+    lua_pop(L, 1);
+    if (found) *value = v;
+  }
+  return found;
 }
 
 static void add_name(lua_State *L, const char *name, unsigned bit) {

@@ -84,19 +84,22 @@ opamp_str encode_text(encoder *e) {
 /* --- scalars ------------------------------------------------------------------ */
 
 static bool encode_enum(encoder *e, opamp_msg *m, int field, const place *at) {
-  char name[40];
-  size_t n = 0;
   uint64_t value;
-  opamp_str s = encode_text(e);
-  while (n < s.len && n + 1 < sizeof name) {
-    name[n] = (char)toupper((unsigned char)s.ptr[n]);
-    n++;
-  }
-  name[n] = '\0';
-  if (n < s.len ||
-      !opamp_msg_enum_value(opamp_msg_type(m), field, name, &value))
-    return encode_fail(e, at, OPAMP_OK, "there is no value '%s'", s.ptr);
+  if (!find_enum(e->L, -1, opamp_msg_type(m), field, &value))
+    return encode_fail(e, at, OPAMP_OK, "there is no value '%s'",
+                       lua_tostring(e->L, -1));
   return encode_check(e, at, opamp_msg_set_u64(m, field, value));
+}
+
+/* As a set; a number is taken for the bits. */
+static bool encode_capabilities(encoder *e, opamp_msg *m, int field, int form,
+                                const place *at) {
+  static const blame encoding = {"opamp.encode", 1};
+  uint64_t bits = check_capabilities(e->L, lua_gettop(e->L), &encoding, 0,
+                                     form == FIELD_AGENT_CAPABILITIES
+                                         ? opamp_agent_capability_by_name
+                                         : opamp_server_capability_by_name);
+  return encode_check(e, at, opamp_msg_set_u64(m, field, bits));
 }
 
 static bool encode_nanoseconds(encoder *e, opamp_msg *m, int field,
@@ -159,12 +162,10 @@ static bool encode_scalar(encoder *e, opamp_msg *m, int field,
     default:
       break;
   }
-  if (schema_form(opamp_msg_type(m), field) == FIELD_AGENT_CAPABILITIES &&
-      lua_istable(e->L, -1)) {
-    static const blame encoding = {"opamp.encode", 1};
-    uint64_t bits = check_capabilities(e->L, lua_gettop(e->L), &encoding);
-    return encode_check(e, at, opamp_msg_set_u64(m, field, bits));
-  }
+  int form = schema_form(opamp_msg_type(m), field);
+  if ((form == FIELD_AGENT_CAPABILITIES || form == FIELD_SERVER_CAPABILITIES) &&
+      lua_istable(e->L, -1))
+    return encode_capabilities(e, m, field, form, at);
   return encode_number(e, m, field, kind, at);
 }
 

@@ -257,30 +257,36 @@ static int set_headers_of(lua_State *L, opamp_options *o, const char *name,
 
 /* --- the others -------------------------------------------------------------------- */
 
-static void add_capability(lua_State *L, uint64_t *bits, int name, bool on,
-                           const blame *of) {
+/* A name, or the number of a bit that has none. */
+static uint64_t capability(lua_State *L, int index, const blame *of,
+                           named_bit *bit_of) {
   uint64_t bit = 0;
-  if (lua_type(L, name) == LUA_TSTRING)
-    bit = opamp_agent_capability_by_name(lua_tostring(L, name));
+  int64_t number;
+  if (lua_type(L, index) == LUA_TSTRING)
+    bit = bit_of(lua_tostring(L, index));
+  else if (lua_type(L, index) == LUA_TNUMBER &&
+           opamp_lua_to_i64(L, index, &number) && number >= 0 && number < 64)
+    bit = UINT64_C(1) << number;
   if (bit == 0)
     misuse(L, of, "there is no capability '%s'",
-           lua_type(L, name) == LUA_TSTRING ? lua_tostring(L, name)
-                                            : luaL_typename(L, name));
-  *bits = on ? *bits | bit : *bits & ~bit;
+           lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index)
+                                             : luaL_typename(L, index));
+  return bit;
 }
 
-/* A list of names, or a set: { name = boolean }; both are added to the default. */
-uint64_t check_capabilities(lua_State *L, int index, const blame *of) {
-  uint64_t bits = OPAMP_CAPABILITIES_DEFAULT;
+uint64_t check_capabilities(lua_State *L, int index, const blame *of,
+                            uint64_t bits, named_bit *bit_of) {
   if (!lua_istable(L, index))
     misuse(L, of, "capabilities must be a table of names, not %s",
            luaL_typename(L, index));
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-    if (lua_isboolean(L, -1))
-      add_capability(L, &bits, lua_gettop(L) - 1, lua_toboolean(L, -1) != 0,
-                     of);
+    int value = lua_gettop(L);
+    if (!lua_isboolean(L, value))
+      bits |= capability(L, value, of, bit_of); /* of a list */
+    else if (lua_toboolean(L, value))
+      bits |= capability(L, value - 1, of, bit_of);
     else
-      add_capability(L, &bits, lua_gettop(L), true, of);
+      bits &= ~capability(L, value - 1, of, bit_of);
   }
   return bits;
 }
@@ -346,7 +352,9 @@ static int set_capabilities(lua_State *L, opamp_options *o) {
   lua_getfield(L, 1, "capabilities");
   if (!lua_isnil(L, -1))
     (void)opamp_options_set_capabilities(
-        o, check_capabilities(L, lua_gettop(L), &opamp_new));
+        o, check_capabilities(L, lua_gettop(L), &opamp_new,
+                              OPAMP_CAPABILITIES_DEFAULT,
+                              opamp_agent_capability_by_name));
   lua_pop(L, 1);
   return 0;
 }

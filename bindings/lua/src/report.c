@@ -94,20 +94,15 @@ to, or taken from, the default
 static int set_capabilities(lua_State *L) {
   opamp_client *c = check_client(L, 1);
   static const blame of = {"client:set_capabilities", 1};
-  uint64_t bits = check_capabilities(L, 2, &of);
+  uint64_t bits = check_capabilities(L, 2, &of, OPAMP_CAPABILITIES_DEFAULT,
+                                     opamp_agent_capability_by_name);
   return done(L, opamp_client_set_capabilities(c, bits));
 }
 
-/* The status at `index` by its name: fields of one message have the same names
- * for both kinds of offers. */
 static int check_status(lua_State *L, int index, int type, int field) {
-  const char *name = check_text(L, index, false);
   uint64_t value = 0;
-  char upper[16] = "";
-  for (size_t i = 0; name[i] != '\0' && i + 1 < sizeof upper; i++)
-    upper[i] =
-        (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 32 : name[i]);
-  if (!opamp_msg_enum_value(type, field, upper, &value) || value == 0)
+  luaL_checktype(L, index, LUA_TSTRING);
+  if (!find_enum(L, index, type, field, &value) || value == 0)
     luaL_argerror(L, index, "'applied', 'failed' or 'applying' expected");
   return (int)value;
 }
