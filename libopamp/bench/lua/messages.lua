@@ -18,7 +18,7 @@ local function median(count, take)
   return found[math.ceil(count / 2)] * 1e6
 end
 
--- A remote configuration -------------------------------------------------------
+-- A remote configuration ------------------------------------------------------
 
 local function offer(uid, n)
   local files = {}
@@ -94,7 +94,7 @@ local function cut()
   end)
 end
 
--- A health ---------------------------------------------------------------------
+-- A health --------------------------------------------------------------------
 
 local function component(name)
   return {
