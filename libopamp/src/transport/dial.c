@@ -26,6 +26,7 @@ typedef struct job {
   opamp__addrs found;
   int error; /* of getaddrinfo */
   int saved_errno;
+  int no_thread; /* the errno because of which nobody asked */
 } job;
 
 struct opamp__lookup {
@@ -176,21 +177,23 @@ static void *resolve_thread(void *arg) {
   return NULL;
 }
 
-/* With the lock held. */
-static bool start_thread(shared *s) {
-  if (s->running) return true;
+/* With the lock held. An errno, 0 when the thread runs. */
+static int start_thread(shared *s) {
+  if (s->running) return 0;
   pthread_attr_t attr;
   pthread_t thread;
   sigset_t all, old;
-  if (pthread_attr_init(&attr) != 0) return false;
+  int error = pthread_attr_init(&attr);
+  if (error != 0) return error;
   pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attr, STACK);
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
-  s->running = pthread_create(&thread, &attr, resolve_thread, s) == 0;
+  error = pthread_create(&thread, &attr, resolve_thread, s);
+  s->running = error == 0;
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   pthread_attr_destroy(&attr);
-  return s->running;
+  return error;
 }
 
 /* --- what is known -------------------------------------------------------- */
@@ -277,7 +280,10 @@ static void unlink_lookup(opamp__lookup *l) {
 
 static void answer_lookups(opamp__resolver *r, const job *j) {
   char text[256] = "";
-  if (j->error != 0)
+  if (j->no_thread != 0)
+    snprintf(text, sizeof text, "no thread to look up %s: %s", j->host,
+             strerror(j->no_thread));
+  else if (j->error != 0)
     snprintf(text, sizeof text, "no address for %s: %s", j->host,
              j->error == EAI_SYSTEM ? strerror(j->saved_errno)
                                     : gai_strerror(j->error));
@@ -335,11 +341,17 @@ static job *new_question(shared *s, const char *host) {
   j->host = opamp__strndup(host, strlen(host));
   job **at = &s->asked;
   while (*at != NULL) at = &(*at)->next;
-  if (j->host != NULL) *at = j;
-  if (j->host == NULL || !start_thread(s)) {
-    *at = NULL;
+  if (j->host == NULL) {
     job_free(j);
     return NULL;
+  }
+  *at = j;
+  j->no_thread = start_thread(s);
+  if (j->no_thread != 0) {
+    *at = NULL;
+    j->next = s->answered;
+    s->answered = j;
+    opamp__reactor_wake(s->reactor);
   }
   return j;
 }

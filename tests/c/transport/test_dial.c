@@ -18,6 +18,20 @@ static sem_t gate;
 static int asked;
 static pthread_mutex_t asked_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* The linker gives us the calls of pthread_create. */
+typedef void *thread_body(void *arg);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                          thread_body *body, void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                          thread_body *body, void *arg);
+static bool no_threads;
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+                          thread_body *body, void *arg) {
+  if (no_threads) return EAGAIN;
+  return __real_pthread_create(thread, attr, body, arg);
+}
+
 static void count(void) {
   pthread_mutex_lock(&asked_lock);
   asked++;
@@ -164,6 +178,27 @@ TEST(dial_no_such_name) {
     run_until(&w, &c.closed, 1);
     CHECK_EQ(c.why, OPAMP_ERR_RESOLVE);
     CHECK(strncmp(c.text, "no address for nobody.example: ", 31) == 0);
+    end();
+  }
+  server_stop(&s);
+}
+
+/* As in a process whose RLIMIT_NPROC is 0: HAProxy sets it so. */
+TEST(dial_without_threads) {
+  server_start(&s, "http_echo", "quiet=1", NULL);
+  for (size_t i = 0; i < 2; i++) {
+    begin(none);
+    target t = named(kinds[i], "server.example");
+    no_threads = true;
+    dial(&t);
+    CHECK_EQ(c.closed, 0);
+    run_until(&w, &c.closed, 1);
+    no_threads = false;
+    CHECK_EQ(c.why, OPAMP_ERR_RESOLVE);
+    CHECK_STR(c.text,
+              "no thread to look up server.example: Resource "
+              "temporarily unavailable");
+    CHECK_EQ(times_asked(), 0);
     end();
   }
   server_stop(&s);
