@@ -298,6 +298,20 @@ local function check_until(until_)
   return until_
 end
 
+local function check_handler(kind, handler, name, level)
+  if type(kind) ~= "string" then
+    error(("%s: a kind of events expected, not %s"):format(name, type(kind)),
+      level)
+  end
+  if not core.kinds[kind] and kind ~= "error" and kind ~= "other" then
+    error(("%s: there are no events of kind '%s'"):format(name, kind), level)
+  end
+  if type(handler) ~= "function" then
+    error(("%s: a function expected for '%s', not %s"):format(name, kind,
+      type(handler)), level)
+  end
+end
+
 -- What is kept for a client that is open.
 local function open_state(client, name)
   local state = own_table(client)
@@ -322,15 +336,7 @@ end
 -- @func handler is called with the event and the client, and may yield
 -- @treturn client
 function Client:on(kind, handler)
-  if type(kind) ~= "string" then
-    error("client:on: a kind of events expected, not " .. type(kind), 2)
-  end
-  if not core.kinds[kind] and kind ~= "error" and kind ~= "other" then
-    error(("client:on: there are no events of kind '%s'"):format(kind), 2)
-  end
-  if type(handler) ~= "function" then
-    error("client:on: a function expected, not " .. type(handler), 2)
-  end
+  check_handler(kind, handler, "client:on", 3)
   local handlers = open_state(self, "client:on").handlers
   handlers[kind] = handlers[kind] or {}
   table.insert(handlers[kind], handler)
@@ -453,8 +459,8 @@ end
 
 --- Events are tables: `kind`, a string; `client`; `text`, for people; and what
 -- the kind brings (see the page about events). `raw` is the part of the server's
--- message that the event came from, as a packed ServerToAgent, and nil for all
--- that the server did not send. An event may be kept; its methods answer what the
+-- message that the event came from, as a packed ServerToAgent, and nil for kinds
+-- without a message. An event may be kept; its methods answer what the
 -- library asks, until it is too late for that.
 -- @type event
 
@@ -482,6 +488,9 @@ end
 local function check_handlers(on)
   if on ~= nil and type(on) ~= "table" then
     error("opamp.new: option 'on' must be a table, not " .. type(on), 3)
+  end
+  for kind, handler in pairs(on or {}) do
+    check_handler(kind, handler, "opamp.new: option 'on'", 4)
   end
 end
 

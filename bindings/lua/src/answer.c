@@ -117,6 +117,18 @@ static opamp_status opt_code(lua_State *L, int index, opamp_status otherwise) {
   return 0; /* not reached */
 }
 
+static void check_why(lua_State *L) {
+  static const char *const known[] = {"code", "status", "retry_after", "text"};
+  for (lua_pushnil(L); lua_next(L, 2) != 0; lua_pop(L, 1)) {
+    const char *name =
+        lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    bool found = false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+      found = found || strcmp(name, known[i]) == 0;
+    if (!found) luaL_error(L, "event:closed: there is no option '%s'", name);
+  }
+}
+
 /*** The connection of this event could not be made, or has ended; over http, the
 request failed.
 @function event:closed
@@ -133,6 +145,7 @@ static int closed(lua_State *L) {
     lua_replace(L, 2);
   }
   check_table(L, 2);
+  check_why(L);
   lua_getfield(L, 2, "code");
   why = opt_code(L, 3, OPAMP_ERR_TRANSPORT);
   lua_settop(L, 3);

@@ -59,52 +59,6 @@ static lua_client *push_empty(lua_State *L) {
   return c;
 }
 
-/* What the agent says of itself from its first message on. */
-static int describe(lua_State *L, opamp_client *client) {
-  opamp_msg **owner;
-  int failed;
-  opamp_status status;
-  lua_newtable(L);
-  lua_getfield(L, 1, "identifying");
-  lua_setfield(L, -2, "identifying");
-  lua_getfield(L, 1, "non_identifying");
-  lua_setfield(L, -2, "non_identifying");
-  failed = encode_argument(L, lua_gettop(L), OPAMP_MSG_AGENT_DESCRIPTION,
-                           "options", &opamp_new, &owner);
-  if (failed != 0) return failed;
-  status = opamp_client_set_description(client, *owner);
-  drop_owner(owner);
-  return status == OPAMP_OK ? 0 : fail(L, status, NULL);
-}
-
-/* new_client(options, loop, owns_loop) */
-static int client_new(lua_State *L) {
-  shared_loop *shared = check_loop(L, 2);
-  lua_client *c;
-  opamp_options *options;
-  opamp_status status;
-  int failed;
-  check_table(L, 1);
-  lua_settop(L, 3);
-  c = push_empty(L);
-  options = build_options(L, 1);
-  if (options == NULL) return 3;
-  status = opamp_client_new(&c->client, shared->loop, options);
-  if (status != OPAMP_OK) return fail(L, status, NULL);
-  c->shared = shared;
-  c->owns_loop = lua_toboolean(L, 3) != 0;
-  shared->users++;
-  opamp_client_set_user_data(c->client, c);
-  failed = describe(L, c->client);
-  if (failed != 0) {
-    opamp_client_free(c->client);
-    c->client = NULL;
-    return failed;
-  }
-  lua_pushvalue(L, 4);
-  return 1;
-}
-
 static void free_client(lua_client *c) {
   shared_loop *shared = c->shared;
   opamp_client *client = c->client;
@@ -117,6 +71,50 @@ static void free_client(lua_client *c) {
   else if (shared->loop != NULL)
     opamp_client_free(client);
   loop_unref(shared);
+}
+
+/* What the agent says of itself from its first message on: pushes the owner of
+ * an AgentDescription, or what new_client is to return. */
+static int push_description(lua_State *L, opamp_msg ***owner) {
+  lua_newtable(L);
+  lua_getfield(L, 1, "identifying");
+  lua_setfield(L, -2, "identifying");
+  lua_getfield(L, 1, "non_identifying");
+  lua_setfield(L, -2, "non_identifying");
+  return encode_argument(L, lua_gettop(L), OPAMP_MSG_AGENT_DESCRIPTION,
+                         "options", &opamp_new, owner);
+}
+
+/* new_client(options, loop, owns_loop): what can be wrong is looked at before
+ * anything is there that others would see, such as a lock. */
+static int client_new(lua_State *L) {
+  shared_loop *shared = check_loop(L, 2);
+  lua_client *c;
+  opamp_options *options;
+  opamp_msg **description;
+  opamp_status status;
+  int failed;
+  check_table(L, 1);
+  lua_settop(L, 3);
+  c = push_empty(L);
+  failed = push_description(L, &description);
+  if (failed != 0) return failed;
+  options = build_options(L, 1);
+  if (options == NULL) return 3;
+  status = opamp_client_new(&c->client, shared->loop, options);
+  if (status != OPAMP_OK) return fail(L, status, NULL);
+  c->shared = shared;
+  c->owns_loop = lua_toboolean(L, 3) != 0;
+  shared->users++;
+  opamp_client_set_user_data(c->client, c);
+  status = opamp_client_set_description(c->client, *description);
+  drop_owner(description);
+  if (status != OPAMP_OK) {
+    free_client(c);
+    return fail(L, status, NULL);
+  }
+  lua_pushvalue(L, 4);
+  return 1;
 }
 
 static int client_gc(lua_State *L) {

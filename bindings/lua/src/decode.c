@@ -68,7 +68,8 @@ void push_server_capabilities(lua_State *L, uint64_t bits) {
 static void decode_u64(lua_State *L, int type, int field, uint64_t v) {
   switch (schema_form(type, field)) {
     case FIELD_NANOSECONDS:
-      lua_pushnumber(L, (lua_Number)v / 1e9);
+      lua_pushnumber(
+          L, (lua_Number)(v / 1000000000) + (lua_Number)(v % 1000000000) / 1e9);
       break;
     case FIELD_AGENT_CAPABILITIES:
       push_agent_capabilities(L, v);

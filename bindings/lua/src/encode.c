@@ -104,17 +104,16 @@ static bool encode_capabilities(encoder *e, opamp_msg *m, int field, int form,
 
 static bool encode_nanoseconds(encoder *e, opamp_msg *m, int field,
                                const place *at) {
-  int64_t whole;
   lua_Number seconds = lua_tonumber(e->L, -1);
-  uint64_t ns;
+  double whole, part = modf((double)seconds, &whole);
   if (!(seconds >= 0 && seconds < 9.2e9))
     return encode_fail(e, at, OPAMP_ERR_INVALID,
                        "%f s is out of range (0 to 9.2e9)", seconds);
-  if (opamp_lua_to_i64(e->L, -1, &whole))
-    ns = (uint64_t)whole * UINT64_C(1000000000);
-  else
-    ns = (uint64_t)((double)seconds * 1e9);
-  return encode_check(e, at, opamp_msg_set_u64(m, field, ns));
+  /* As a double, the product would not be exact. */
+  return encode_check(e, at,
+                      opamp_msg_set_u64(m, field,
+                                        (uint64_t)whole * UINT64_C(1000000000) +
+                                            (uint64_t)(part * 1e9 + 0.5)));
 }
 
 static bool encode_number(encoder *e, opamp_msg *m, int field, int kind,
