@@ -13,7 +13,9 @@
 -- short string: `"tls"`, `"io"`, `"invalid"`, `"busy"`, `"forked"`…
 -- @module opamp
 
+local calling = require("opamp.calling")
 local core = require("opamp.core")
+local handle = require("opamp.handlers").handle
 
 local poll, next_event = core.poll, core.next
 local own_table, now, wait = core.own_table, core.now, core.wait
@@ -69,144 +71,53 @@ local opamp = {
 
 --- @section end
 
--- Calling handlers ------------------------------------------------------------
-
--- Lua 5.1 itself cannot yield across pcall; all others can.
-local pcall_yields = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
-
--- What a handler raised: its text, and where it came from. That must not raise.
-local function failure(message, co)
-  local shown, text = pcall(tostring, message)
-  message = shown and type(text) == "string" and text or "an error of no text"
-  if co then
-    return { text = message, trace = debug.traceback(co, message) }
-  end
-  return { text = message, trace = debug.traceback(message, 2) }
-end
-
--- Runs a handler in a coroutine of its own and hands on what it yields.
-local function call_in_coroutine(handler, event, client)
-  local co = coroutine.create(handler)
-  local function continue(ok, ...)
-    if not ok then
-      return false, failure((...), co)
-    end
-    if coroutine.status(co) == "dead" then
-      return true, ...
-    end
-    if not coroutine.running() then
-      return false, failure("a handler yields outside of a coroutine", co)
-    end
-    return continue(coroutine.resume(co, coroutine.yield(...)))
-  end
-  return continue(coroutine.resume(co, event, client))
-end
-
-local function call(handler, event, client)
-  if not pcall_yields then
-    return call_in_coroutine(handler, event, client)
-  end
-  return xpcall(function()
-    return handler(event, client)
-  end, failure)
-end
-
--- What a handler of an offer returns, and the method that answers so.
-local answers = { applied = "accept", failed = "reject", applying = "defer" }
-
--- The first answer counts; that there was one before is no mistake.
-local function answer(event, result, text)
-  if result == nil then
-    return
-  end
-  local method = answers[result]
-  if not method then
-    error(("a handler of %s returned %s; it may return 'applied', 'failed' and"
-      .. " a text, or 'applying'"):format(event.kind, tostring(result)), 0)
-  end
-  local ok, message, code = event[method](event, text and tostring(text))
-  if not ok and code ~= "state" then
-    error(message, 0)
-  end
-end
-
--- A text that a server takes, as an error's need not be.
-local function reject(event, text)
-  text = text:gsub("%z", "?")
-  local _, _, code = event:reject(text)
-  if code == "utf8" then
-    event:reject((text:gsub("[\128-\255]", "?")))
-  end
-end
-
-local questions = { remote_config = true, connection_settings = true }
-
-local handle
-
--- What a handler raised goes to the handlers of "error", else to stderr.
-local function report(client, state, event, failed)
-  state.handler_errors = state.handler_errors + 1
-  if event.kind ~= "error" and state.handlers.error then
-    handle(client, state, {
-      kind = "error",
-      client = client,
-      text = failed.text,
-      error = failed.text,
-      traceback = failed.trace,
-      event = event,
-    })
-  else
-    io.stderr:write(("opamp: a handler of %s failed: %s\n"):format(
-      event.kind, failed.trace))
-  end
-end
-
-local function finish(client, state, event, ok, result, text)
-  local is_question = questions[event.kind]
-  if ok and is_question then
-    local message
-    ok, message = pcall(answer, event, result, text)
-    result = not ok and failure(message)
-  end
-  if not ok then
-    if is_question then
-      reject(event, result.text)
-    end
-    report(client, state, event, result)
-  end
-end
-
-function handle(client, state, event)
-  local handlers = state.handlers[event.kind] or state.handlers.other
-  if handlers then
-    for i = 1, #handlers do
-      finish(client, state, event, call(handlers[i], event, client))
-    end
-  end
-end
-
 -- Driving -----------------------------------------------------------------------
+
+-- How many events wait in Lua for a handler to return.
+local MOST_ASIDE = 1024
 
 local function loop_of(driven)
   return own_table(driven).loop or driven
 end
 
+-- The next event, of those that were put aside first.
+local function take(state, loop)
+  if state.aside and state.aside[1] then
+    return table.remove(state.aside, 1)
+  end
+  return next_event(loop)
+end
+
+-- While a handler is suspended events are taken all the same, or else timeout()
+-- would be 0 until it returns. For what is too much the library has a limit.
+local function put_aside(state, loop)
+  state.aside = state.aside or {}
+  while #state.aside < MOST_ASIDE do
+    local event = next_event(loop)
+    if not event then
+      return
+    end
+    table.insert(state.aside, event)
+  end
+end
+
 -- Hands waiting events to their handlers, one after the other.
 local function dispatch(loop)
   local state = own_table(loop)
-  if state.dispatching then
-    return 0 -- a handler is suspended, or called this
+  if state.dispatching then -- a handler is suspended, or called this
+    put_aside(state, loop)
+    return 0
   end
   state.dispatching = true
   local handled = 0
-  local event = next_event(loop)
+  local event = take(state, loop)
   while event do
     local client = event.client
     if client and not client:is_closed() then
       handle(client, own_table(client), event)
     end
     handled = handled + 1
-    event = next_event(loop)
+    event = take(state, loop)
   end
   state.dispatching = false
   return handled
@@ -215,6 +126,7 @@ end
 local function step(driven)
   local n, message, code = poll(driven)
   if n == 0 then
+    calling.go_on()
     return 0
   end
   if not n then
@@ -321,6 +233,11 @@ local function open_state(client, name)
   return state
 end
 
+local function add(list, kind, handler)
+  list[kind] = list[kind] or {}
+  table.insert(list[kind], handler)
+end
+
 -- Clients -------------------------------------------------------------------------
 
 --- A client: one agent, as the server sees it.
@@ -337,9 +254,19 @@ end
 -- @treturn client
 function Client:on(kind, handler)
   check_handler(kind, handler, "client:on", 3)
-  local handlers = open_state(self, "client:on").handlers
-  handlers[kind] = handlers[kind] or {}
-  table.insert(handlers[kind], handler)
+  add(open_state(self, "client:on").handlers, kind, handler)
+  return self
+end
+
+--- Has a function called with each event of a kind, after the handlers. It does
+-- not count as one: events go to "other" all the same, and what it returns is no
+-- answer. For adapters, which add to what a program does.
+-- @string kind of event, or `"error"`
+-- @func observer is called with the event and the client, and may yield
+-- @treturn client
+function Client:observe(kind, observer)
+  check_handler(kind, observer, "client:observe", 3)
+  add(open_state(self, "client:observe").observers, kind, observer)
   return self
 end
 
@@ -398,6 +325,38 @@ function Client:stop(options)
   return run_until(self, function()
     return self:state() == "stopped"
   end, seconds)
+end
+
+--- Has a function called by `close` while the descriptor is still open, for what
+-- watches that. The garbage collector, which also closes, does not call it.
+-- @tparam function|nil f the only one there is; nil for none
+function Client:before_close(f)
+  if f ~= nil and type(f) ~= "function" then
+    error("client:before_close: a function expected, not " .. type(f), 2)
+  end
+  open_state(self, "client:before_close").before_close = f
+end
+
+local close = Client.close
+
+--- Frees the client now, in any state; the server is told nothing, and no event
+-- comes after. It may be closed twice. The garbage collector closes it, too, and
+-- so does the end of a variable declared `<close>` (Lua 5.4).
+function Client:close()
+  local before_close = not self:is_closed() and own_table(self).before_close
+  if before_close then
+    self:before_close(nil)
+    before_close()
+  end
+  close(self)
+end
+
+--- Whether there is nothing left to do: the client is closed, or it has stopped,
+-- and its last events were handled.
+-- @treturn boolean
+function Client:is_over()
+  return self:is_closed()
+    or self:state() == "stopped" and self:timeout() ~= 0
 end
 
 --- The loop that does its work.
@@ -519,7 +478,8 @@ function opamp.new(options)
     return nil, message, code
   end
   local state = own_table(client)
-  state.loop, state.handlers, state.handler_errors = loop, {}, 0
+  state.loop, state.handlers, state.observers = loop, {}, {}
+  state.handler_errors = 0
   for kind, handler in pairs(options.on or {}) do
     client:on(kind, handler)
   end

@@ -103,7 +103,7 @@ func unauthorised(w *world) {
 
 // Covers: CONN-6
 func unavailable(w *world) {
-	w.start()
+	w.start("--poll-interval", "600000") // no poll takes the answer
 	w.answerNext(&protobufs.ServerToAgent{
 		ErrorResponse: &protobufs.ServerErrorResponse{
 			Type:         protobufs.ServerErrorResponseType_ServerErrorResponseType_Unavailable,
@@ -126,7 +126,7 @@ func unavailable(w *world) {
 
 // Covers: CONN-7
 func badRequest(w *world) {
-	w.start()
+	w.start("--poll-interval", "600000")
 	w.answerNext(&protobufs.ServerToAgent{
 		ErrorResponse: &protobufs.ServerErrorResponse{
 			Type:         protobufs.ServerErrorResponseType_ServerErrorResponseType_BadRequest,

@@ -19,25 +19,19 @@ function log.tell(why)
   told = why
 end
 
---- Adds to the handlers of a user, which come first. One for "other" is called
--- as if there were no more.
+--- Has what the client says logged, but for what a user has handlers for.
 function log.listen(client, users)
-  local function on(kind, handler)
-    if users[kind] then
-      return
-    end
-    client:on(kind, handler)
-    if users.other then
-      client:on(kind, users.other)
-    end
-  end
   local levels = { error = core.err, warn = core.warning, info = core.info }
-  on("log", function(event)
-    write(levels[event.level] or core.debug, event.message)
-  end)
-  on("error", function(event)
-    write(core.err, event.traceback or event.error)
-  end)
+  if not users.log then
+    client:observe("log", function(event)
+      write(levels[event.level] or core.debug, event.message)
+    end)
+  end
+  if not users.error then
+    client:observe("error", function(event)
+      write(core.err, event.traceback)
+    end)
+  end
 end
 
 return log

@@ -14,10 +14,10 @@ local LEVELS =
 local function publish(offer, client)
   local ok, why = shared.publish(offer)
   if not ok then
-    return "failed", why
+    return offer:reject(why)
   end
   client:set_effective_config(offer.files)
-  return "applied"
+  offer:accept()
 end
 
 -- After a reload: what is published is in effect, and need not be offered
@@ -33,12 +33,12 @@ function events.restore(client, users)
 end
 
 -- For who applies a configuration himself: all get it when he is done.
-local function follow(on)
+local function follow(client)
   local offer
-  on("remote_config", function(event)
+  client:observe("remote_config", function(event)
     offer = event
   end)
-  on("remote_config_status", function(event, client)
+  client:observe("remote_config_status", function(event)
     if offer and event.hash == offer.hash and event.status == "applied" then
       local ok, why = shared.publish(offer)
       if not ok then
@@ -48,35 +48,28 @@ local function follow(on)
   end)
 end
 
--- Adds to the handlers of a user, which come first. One for "other" is called
--- as if there were no more.
+-- Adds to the handlers of a user.
 function events.listen(client, users)
-  local function on(kind, handler)
-    client:on(kind, handler)
-    if users.other and not users[kind] then
-      client:on(kind, users.other)
-    end
-  end
   if not users.log then
-    on("log", function(event)
+    client:observe("log", function(event)
       ngx.log(LEVELS[event.level] or ngx.ERR, "opamp: ", event.message)
     end)
   end
   if not users.error then
-    on("error", function(event)
+    client:observe("error", function(event)
       ngx.log(ngx.ERR, "opamp: ", event.traceback)
     end)
   end
   if not shared.is_open() then
     return
   end
-  on("identity", function(event)
+  client:observe("identity", function(event)
     shared.keep_uid(event.instance_uid)
   end)
   if users.remote_config then
-    follow(on)
+    follow(client)
   else
-    on("remote_config", publish)
+    client:observe("remote_config", publish)
   end
 end
 
