@@ -8,11 +8,12 @@ directory, with what requirements.txt names.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import shutil
 import subprocess
 from pathlib import Path
+
+from environment import Checks, Environment, run, sanitizers, succeeds
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -20,13 +21,6 @@ BINDING = ROOT / "bindings" / "python"
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 SUITES = ("hosts", "interop", "docs", "compat", "packaging")
-
-
-def run(*command: str | Path, **kwargs: object) -> None:
-    words = [str(word) for word in command]
-    result = subprocess.run(words, check=False, **kwargs)  # type: ignore[call-overload]
-    if result.returncode != 0:
-        raise SystemExit(f"run.py: {' '.join(words)} failed")
 
 
 def pyenv_versions() -> list[Path]:
@@ -62,27 +56,8 @@ def interpreters() -> dict[str, str]:
     return {version: usable[version] for version in VERSIONS if version in usable}
 
 
-class Environment:
-    """A virtual environment with what the tests need."""
-
-    def __init__(self, python: str, folder: Path, suite: str = ".") -> None:
-        self.variables: dict[str, str] = {}  # of what runs in it
-        self.folder = folder
-        self.python = folder / "bin" / "python"
-        needs = [HERE / "requirements.txt", HERE / suite / "requirements.txt"]
-        lists = dict.fromkeys(path.resolve() for path in needs if path.exists())
-        wanted = python.encode() + b"".join(path.read_bytes() for path in lists)
-        stamp = folder / "ready"
-        digest = hashlib.sha256(wanted).hexdigest()
-        if not stamp.exists() or stamp.read_text() != digest:
-            shutil.rmtree(folder, ignore_errors=True)
-            run(python, "-m", "venv", folder)
-            self.install(*(word for path in lists for word in ("-r", path)))
-            stamp.write_text(digest)
-
-    def install(self, *what: str | Path) -> None:
-        options = ("--quiet", "--disable-pip-version-check")
-        run(self.python, "-m", "pip", "install", *options, *what)
+class Package(Environment):
+    """One that can have the package in it."""
 
     def build_wheel(self, target: Path) -> Path:
         """The binding as one wheel, which is good for all versions."""
@@ -99,16 +74,8 @@ class Environment:
     def install_wheel(self, wheel: Path) -> None:
         self.install("--force-reinstall", "--no-deps", wheel)
 
-    def pytest(self, build: Path, *arguments: str) -> bool:
-        env = {**os.environ, "OPAMP_BUILD": str(build), **self.variables}
-        env["PYTHONDONTWRITEBYTECODE"] = "1"
-        # Most tests wait for servers, or for processes to end.
-        options = ("-q", "-p", "no:cacheprovider", "-n", "4")
-        command = [str(self.python), "-m", "pytest", *options, *arguments]
-        return subprocess.run(command, cwd=HERE, env=env, check=False).returncode == 0
 
-
-class Sanitized(Environment):
+class Sanitized(Package):
     """One in which the extension has the sanitizers of the compiler."""
 
     FLAGS = "-fsanitize=address,undefined -fno-omit-frame-pointer -g -O1"
@@ -126,74 +93,41 @@ class Sanitized(Environment):
         return super().build_wheel(target)
 
     def pytest(self, build: Path, *arguments: str) -> bool:
-        # Python itself was not linked with them. What it leaks when it ends is
-        # more than what anybody would find in there.
-        libraries = [
-            subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True)
-            for name in ("libasan.so", "libubsan.so")
-        ]
+        # What Python leaks when it ends is more than what anybody would find in
+        # there.
         self.variables = {
-            "LD_PRELOAD": " ".join(name.strip() for name in libraries),
+            **sanitizers(),
             "ASAN_OPTIONS": "detect_leaks=0",
-            "UBSAN_OPTIONS": "halt_on_error=1",
             "PYTHONMALLOC": "malloc",
         }
         return super().pytest(build, *self.TESTS, *arguments)
 
 
-def lint(environment: Environment) -> bool:
+def lint(python: str, folder: Path) -> bool:
     """Formatting, common mistakes, and types of everything."""
-    bin_dir = environment.folder / "bin"
-    config = ("--config", str(BINDING / "pyproject.toml"))
-    ours = [str(BINDING), str(HERE)]
-    commands = [
-        [str(bin_dir / "ruff"), "format", "--no-cache", "--check", *config, *ours],
-        [str(bin_dir / "ruff"), "check", "--no-cache", *config, *ours],
-    ]
     # Each folder is a program of its own: names come twice.
     folders = ["src/opamp", "examples", "wheel"]
     checked = [BINDING / name for name in folders]
     checked += [HERE, *(HERE / name for name in SUITES)]
-    types = ["--strict", "--config-file", str(BINDING / "pyproject.toml")]
-    for folder in checked:
-        files = [str(path) for path in sorted(folder.glob("*.py"))]
-        what = [str(folder)] if folder.name == "opamp" else files
-        commands.append([str(bin_dir / "mypy"), *types, *what])
     paths = [BINDING / "src", HERE, HERE.parent / "c" / "tools"]
-    good = True
-    for command in commands:
-        extra = [Path(command[-1]).parent]
-        env = {
-            **os.environ,
-            "MYPYPATH": ":".join(map(str, paths + extra)),
-            "MYPY_CACHE_DIR": str(environment.folder / "mypy"),
-        }
-        good = subprocess.run(command, env=env, check=False).returncode == 0 and good
-    return good
+    environment = Environment(python, folder, HERE)
+    return environment.lint([BINDING, HERE], checked, paths)
 
 
-class Runner:
+class Runner(Checks):
     """Runs suites, and remembers which failed."""
 
     def __init__(self, build: Path, scratch: Path, python: str) -> None:
+        super().__init__()
         self.build = build
         self.scratch = scratch
         self.python = python
         self.arguments: list[str] = []
-        self.failed: list[str] = []
         self.wheel: Path | None = None
 
-    def check(self, name: str, good: bool) -> None:
-        if not good:
-            self.failed.append(name)
-
-    def finish(self) -> None:
-        if self.failed:
-            raise SystemExit(f"run.py: failed: {', '.join(self.failed)}")
-
-    def environment(self, python: str, name: str, suite: str = ".") -> Environment:
+    def environment(self, python: str, name: str, suite: str = ".") -> Package:
         """One with the package in it, which is built when it is first needed."""
-        made = Environment(python, self.scratch / name, suite)
+        made = Package(python, self.scratch / name, HERE, suite)
         if self.wheel is None:
             self.wheel = made.build_wheel(self.scratch / "wheel")
         made.install_wheel(self.wheel)
@@ -217,16 +151,14 @@ class Runner:
         good = environment.pytest(self.build, suite, *alone, *self.arguments)
         if suite == "compat":
             theirs = HERE / suite / "run_peer_tests.py"
-            command = [str(environment.python), str(theirs), str(self.scratch / "peer")]
-            good = (
-                subprocess.run(command, cwd=HERE, check=False).returncode == 0 and good
-            )
+            command = (environment.python, theirs, self.scratch / "peer")
+            good = succeeds(*command, cwd=HERE) and good
         self.check(suite, good)
 
     def sanitized(self) -> None:
         """The core once more, with what sees errors in C."""
         print("--- with sanitizers", flush=True)
-        environment = Sanitized(self.python, self.scratch / "sanitized")
+        environment = Sanitized(self.python, self.scratch / "sanitized", HERE)
         wheel = environment.build_wheel(self.scratch / "sanitized-wheel")
         environment.install_wheel(wheel)
         good = environment.pytest(self.build, *self.arguments)
@@ -258,7 +190,7 @@ def main() -> None:
     runner = Runner(arguments.build.resolve(), scratch, found[main_version])
     runner.arguments = arguments.pytest
     if arguments.lint:
-        runner.check("lint", lint(Environment(runner.python, scratch / main_version)))
+        runner.check("lint", lint(runner.python, scratch / main_version))
     for version, python in found.items():
         if arguments.version in (None, version):
             runner.core(version, python)

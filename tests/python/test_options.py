@@ -240,7 +240,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, authority: Authority) -> None
     with pytest.raises(opamp.TlsError):
         Client("wss://127.0.0.1/", tls=TLS(ca=tmp_path / "bad.pem"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(opamp.TlsError, match="no certificate in a .pem"):
+    with pytest.raises(opamp.TlsError, match=r"no certificate in a \.pem"):
         Client("wss://127.0.0.1/", tls=TLS(ca=tmp_path / "empty"))
     with pytest.raises(opamp.TlsError):
         Client(

@@ -1,6 +1,6 @@
--- SPDX-License-Identifier: Apache-2.0
--- Writes what ldoc reads: lua/opamp.lua, and in its sections the comments of the
--- methods that are in C. (ldoc reads C, too, but finds no classes there.)
+-- SPDX-License-Identifier: Apache-2.0 Writes what ldoc reads: lua/opamp.lua,
+-- and in its sections the comments of the methods that are in C. (ldoc reads C,
+-- too, but finds no classes there.)
 --
 --   lua doc/reference.lua lua/opamp.lua src/*.c > …/opamp.lua
 

@@ -7,10 +7,10 @@
 -- here; what calls handlers is below, in Lua, so that handlers may yield. There
 -- are no threads, no globals and no output.
 --
--- Durations are numbers of seconds, sizes are in bytes, hashes and instance uids
--- are strings of bytes. A wrong type, an unknown name or a closed client raise;
--- what the world causes is returned as `nil, message, code`, where the code is a
--- short string: `"tls"`, `"io"`, `"invalid"`, `"busy"`, `"forked"`…
+-- Durations are numbers of seconds, sizes are in bytes, hashes and instance
+-- uids are strings of bytes. A wrong type, an unknown name or a closed client
+-- raise; what the world causes is returned as `nil, message, code`, where the
+-- code is a short string: `"tls"`, `"io"`, `"invalid"`, `"busy"`, `"forked"`…
 -- @module opamp
 
 local calling = require("opamp.calling")
@@ -41,9 +41,10 @@ local opamp = {
 --- Attribute values that Lua cannot write otherwise.
 --
 -- An attribute is a string of UTF-8, a boolean, a number, a list, or a map; a
--- table with a first item is a list, every other one a map. In Lua 5.3 and newer
--- 1 is a whole number and 1.0 a float. Before, a number without a fraction is a
--- whole number as long as it is exact (up to 2^53 either way), else a float.
+-- table with a first item is a list, every other one a map. In Lua 5.3 and
+-- newer 1 is a whole number and 1.0 a float. Before, a number without a
+-- fraction is a whole number as long as it is exact (up to 2^53 either way),
+-- else a float.
 -- @section values
 
 --- The value that stands for nothing, also `ngx.null` and `cjson.null`.
@@ -71,7 +72,7 @@ local opamp = {
 
 --- @section end
 
--- Driving -----------------------------------------------------------------------
+-- Driving ---------------------------------------------------------------------
 
 -- How many events wait in Lua for a handler to return.
 local MOST_ASIDE = 1024
@@ -238,7 +239,7 @@ local function add(list, kind, handler)
   table.insert(list[kind], handler)
 end
 
--- Clients -------------------------------------------------------------------------
+-- Clients ---------------------------------------------------------------------
 
 --- A client: one agent, as the server sees it.
 -- @type client
@@ -248,8 +249,8 @@ end
 -- `"failed"` and a text, or `"applying"`; what it raises is an answer, too:
 -- failed. An offer that nobody answers is reported as failed when its time is
 -- over (option `offer_deadline`).
--- @string kind of event, `"error"` for what handlers raise, or `"other"` for all
--- events that have no handler of their own
+-- @string kind of event, `"error"` for what handlers raise, or `"other"` for
+-- all events that have no handler of their own
 -- @func handler is called with the event and the client, and may yield
 -- @treturn client
 function Client:on(kind, handler)
@@ -259,8 +260,8 @@ function Client:on(kind, handler)
 end
 
 --- Has a function called with each event of a kind, after the handlers. It does
--- not count as one: events go to "other" all the same, and what it returns is no
--- answer. For adapters, which add to what a program does.
+-- not count as one: events go to "other" all the same, and what it returns is
+-- no answer. For adapters, which add to what a program does.
 -- @string kind of event, or `"error"`
 -- @func observer is called with the event and the client, and may yield
 -- @treturn client
@@ -270,12 +271,12 @@ function Client:observe(kind, observer)
   return self
 end
 
---- Does what there is to do, without waiting, and calls the handlers of what came
--- of it. While a handler is suspended it keeps the connection going, calls no
--- handler, and returns 0.
+--- Does what there is to do, without waiting, and calls the handlers of what
+-- came of it. While a handler is suspended it keeps the connection going, calls
+-- no handler, and returns 0.
 -- @function client:step
--- @treturn int|nil,string,string how many events were handled; or nil, a message
--- and a code
+-- @treturn int|nil,string,string how many events were handled; or nil, a
+-- message and a code
 Client.step = step
 
 --- The events there are, as a list; no handler is called.
@@ -286,8 +287,8 @@ Client.poll = poll_events
 
 --- Starts the client unless it runs, then steps and waits until it has stopped.
 -- For programs that do nothing else.
--- @tab[opt] options `until_`, a function: ends when it returns true; `timeout`, in
--- seconds
+-- @tab[opt] options `until_`, a function: ends when it returns true; `timeout`,
+-- in seconds
 -- @treturn true|nil,string,string true; or nil, a message and a code,
 -- `"timeout"` when the time was over
 function Client:run(options)
@@ -305,8 +306,8 @@ end
 
 local known_of_stop = { disconnect = true, wait = true }
 
---- Asks the client to stop: what was not delivered and AgentDisconnect are sent,
--- the connection ends, and then comes the event "stopped", after option
+--- Asks the client to stop: what was not delivered and AgentDisconnect are
+-- sent, the connection ends, and then comes the event "stopped", after option
 -- `stop_timeout` at the latest. It may be started again.
 -- @tab[opt] options `disconnect`: false sends no AgentDisconnect; `wait`: steps
 -- until it has stopped, for so many seconds at most
@@ -327,8 +328,9 @@ function Client:stop(options)
   end, seconds)
 end
 
---- Has a function called by `close` while the descriptor is still open, for what
--- watches that. The garbage collector, which also closes, does not call it.
+--- Has a function called by `close`, also that of its loop, while the
+-- descriptor is still open, for what watches that. The garbage collector does
+-- not call it.
 -- @tparam function|nil f the only one there is; nil for none
 function Client:before_close(f)
   if f ~= nil and type(f) ~= "function" then
@@ -337,22 +339,8 @@ function Client:before_close(f)
   open_state(self, "client:before_close").before_close = f
 end
 
-local close = Client.close
-
---- Frees the client now, in any state; the server is told nothing, and no event
--- comes after. It may be closed twice. The garbage collector closes it, too, and
--- so does the end of a variable declared `<close>` (Lua 5.4).
-function Client:close()
-  local before_close = not self:is_closed() and own_table(self).before_close
-  if before_close then
-    self:before_close(nil)
-    before_close()
-  end
-  close(self)
-end
-
---- Whether there is nothing left to do: the client is closed, or it has stopped,
--- and its last events were handled.
+--- Whether there is nothing left to do: the client is closed, or it has
+-- stopped, and its last events were handled.
 -- @treturn boolean
 function Client:is_over()
   return self:is_closed()
@@ -373,7 +361,7 @@ end
 
 --- @section end
 
--- Loops -----------------------------------------------------------------------------
+-- Loops -----------------------------------------------------------------------
 
 --- A loop does the work of any number of clients, as a client does its own.
 -- @type loop
@@ -417,10 +405,10 @@ end
 --- @section end
 
 --- Events are tables: `kind`, a string; `client`; `text`, for people; and what
--- the kind brings (see the page about events). `raw` is the part of the server's
--- message that the event came from, as a packed ServerToAgent, and nil for kinds
--- without a message. An event may be kept; its methods answer what the
--- library asks, until it is too late for that.
+-- the kind brings (see the page about events). `raw` is the part of the
+-- server's message that the event came from, as a packed ServerToAgent, and nil
+-- for kinds without a message. An event may be kept; its methods answer what
+-- the library asks, until it is too late for that.
 -- @type event
 
 --- @section end

@@ -8,7 +8,7 @@
 
 static opamp_event *check_question(lua_State *L) {
   opamp_event *e = event_of(L, 1);
-  if (e == NULL) luaL_argerror(L, 1, "an offer expected");
+  if (e == NULL) bad_argument(L, 1, "an offer expected");
   return e;
 }
 
@@ -44,7 +44,7 @@ static int64_t number_in(lua_State *L, const char *field) {
   check_table(L, 1);
   lua_getfield(L, 1, field);
   if (lua_type(L, -1) != LUA_TNUMBER || !opamp_lua_to_i64(L, -1, &number))
-    luaL_argerror(L, 1, "an event of another kind expected");
+    bad_argument(L, 1, "an event of another kind expected");
   lua_pop(L, 1);
   return number;
 }
@@ -105,6 +105,8 @@ static int received(lua_State *L) {
   return done(L, opamp_client_transport_received(c, connection, message));
 }
 
+static const blame closing = {"event:closed", 1};
+
 /* The status of a code, "closed"; `otherwise` for nil. */
 static opamp_status opt_code(lua_State *L, int index, opamp_status otherwise) {
   if (lua_isnil(L, index)) return otherwise;
@@ -113,8 +115,7 @@ static opamp_status opt_code(lua_State *L, int index, opamp_status otherwise) {
     if (lua_rawequal(L, -1, index)) return status;
     lua_pop(L, 1);
   }
-  luaL_error(L, "event:closed: there is no code '%s'", lua_tostring(L, index));
-  return 0; /* not reached */
+  misuse(L, &closing, "there is no code '%s'", lua_tostring(L, index));
 }
 
 static void check_why(lua_State *L) {
@@ -125,7 +126,7 @@ static void check_why(lua_State *L) {
     bool found = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
       found = found || strcmp(name, known[i]) == 0;
-    if (!found) luaL_error(L, "event:closed: there is no option '%s'", name);
+    if (!found) misuse(L, &closing, "there is no option '%s'", name);
   }
 }
 

@@ -29,9 +29,9 @@ shared_loop *client_loop(lua_State *L, int index) {
 
 opamp_client *check_client(lua_State *L, int index) {
   lua_client *c = get(L, index);
-  if (c == NULL) luaL_argerror(L, index, "a client expected");
+  if (c == NULL) bad_argument(L, index, "a client expected");
   if (c->client == NULL || c->shared->loop == NULL)
-    luaL_argerror(L, index, "the client is closed");
+    bad_argument(L, index, "the client is closed");
   return c->client;
 }
 
@@ -122,6 +122,42 @@ static int client_gc(lua_State *L) {
   return 0;
 }
 
+/* Calls what client:before_close was given, once. */
+static void before_close(lua_State *L, int index) {
+  lua_client *c = get(L, index);
+  if (c->client == NULL || c->shared->loop == NULL) return;
+  opamp_lua_own_table(L, index);
+  lua_getfield(L, -1, "before_close");
+  lua_pushnil(L);
+  lua_setfield(L, -3, "before_close");
+  lua_remove(L, -2);
+  if (lua_isfunction(L, -1))
+    lua_call(L, 0, 0);
+  else
+    lua_pop(L, 1);
+}
+
+void clients_before_close(lua_State *L, const shared_loop *s) {
+  int list;
+  lua_newtable(L); /* of those there are: the functions may close some */
+  list = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, clients_key);
+  for (lua_pushnil(L); lua_next(L, -2) != 0;) {
+    lua_client *c = get(L, -1);
+    if (c != NULL && c->shared == s)
+      lua_rawseti(L, list, (int)lua_rawlen(L, list) + 1);
+    else
+      lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  for (int i = 1; i <= (int)lua_rawlen(L, list); i++) {
+    lua_rawgeti(L, list, i);
+    before_close(L, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
 /*** Frees the client now, in any state; the server is told nothing, and no event
 comes after. It may be closed twice. The garbage collector closes it, too, and
 so does the end of a variable declared `<close>` (Lua 5.4).
@@ -129,6 +165,7 @@ so does the end of a variable declared `<close>` (Lua 5.4).
 static int client_close(lua_State *L) {
   lua_client *c = get(L, 1);
   luaL_argcheck(L, c != NULL, 1, "a client expected");
+  before_close(L, 1);
   free_client(c);
   lua_newtable(L); /* handlers go with it */
   opamp_lua_set_own_table(L, 1);

@@ -7,8 +7,8 @@ static const char dir_type[] = "opamp.configdir";
 
 static opamp_configdir *check_dir(lua_State *L) {
   opamp_configdir **d = (opamp_configdir **)test_type(L, 1, dir_type);
-  if (d == NULL) luaL_argerror(L, 1, "a configdir expected");
-  if (*d == NULL) luaL_argerror(L, 1, "it is closed");
+  if (d == NULL) bad_argument(L, 1, "a configdir expected");
+  if (*d == NULL) bad_argument(L, 1, "it is closed");
   return *d;
 }
 

@@ -33,7 +33,10 @@ typedef struct blame {
 extern const blame opamp_new;
 
 /* Raises "FILE:LINE: FUNCTION: text". */
-int misuse(lua_State *L, const blame *of, const char *format, ...);
+_Noreturn void misuse(lua_State *L, const blame *of, const char *format, ...);
+
+/* luaL_argerror(), which never returns. */
+_Noreturn void bad_argument(lua_State *L, int index, const char *text);
 
 /* Arguments. Each raises when the value is of another type. */
 opamp_str check_str(lua_State *L, int index);
@@ -171,16 +174,25 @@ opamp_client *check_client(lua_State *L, int index);
 bool is_client(lua_State *L, int index);
 /* The loop of an open client, else NULL. */
 shared_loop *client_loop(lua_State *L, int index);
+/* Calls what waits for the end of the loop's clients, while all is still open. */
+void clients_before_close(lua_State *L, const shared_loop *s);
 /* Pushes the client that opamp_event_user_data() gives, or nil. */
 void push_client(lua_State *L, const void *user_data);
 void view_open(lua_State *L);
 void report_open(lua_State *L);
 int set_headers(lua_State *L);
+/* The names of capabilities, of an agent or of a server. */
+typedef struct capability_names {
+  uint64_t (*bit_of)(const char *name);
+  const char *(*name_of)(uint64_t bit);
+} capability_names;
+
+extern const capability_names agent_capability_names, server_capability_names;
+
 /* Capabilities as bits: `bits` with what the table at `index`, a list of names or
  * a set, { name = boolean }, adds and takes away. Raises. */
-typedef uint64_t named_bit(const char *name);
 uint64_t check_capabilities(lua_State *L, int index, const blame *of,
-                            uint64_t bits, named_bit *bit_of);
+                            uint64_t bits, const capability_names *names);
 
 /* Pushes the options object for the table at `index` and returns it; NULL with
  * nil, text, code pushed instead. */

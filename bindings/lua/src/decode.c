@@ -66,10 +66,11 @@ void push_server_capabilities(lua_State *L, uint64_t bits) {
 }
 
 static void decode_u64(lua_State *L, int type, int field, uint64_t v) {
+  uint64_t whole;
   switch (schema_form(type, field)) {
     case FIELD_NANOSECONDS:
-      lua_pushnumber(
-          L, (lua_Number)(v / 1000000000) + (lua_Number)(v % 1000000000) / 1e9);
+      whole = v / 1000000000; /* as a double, v may not be exact */
+      lua_pushnumber(L, (lua_Number)whole + (lua_Number)(v % 1000000000) / 1e9);
       break;
     case FIELD_AGENT_CAPABILITIES:
       push_agent_capabilities(L, v);

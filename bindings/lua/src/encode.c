@@ -97,8 +97,8 @@ static bool encode_capabilities(encoder *e, opamp_msg *m, int field, int form,
   static const blame encoding = {"opamp.encode", 1};
   uint64_t bits = check_capabilities(e->L, lua_gettop(e->L), &encoding, 0,
                                      form == FIELD_AGENT_CAPABILITIES
-                                         ? opamp_agent_capability_by_name
-                                         : opamp_server_capability_by_name);
+                                         ? &agent_capability_names
+                                         : &server_capability_names);
   return encode_check(e, at, opamp_msg_set_u64(m, field, bits));
 }
 
@@ -287,7 +287,7 @@ int encode_argument(lua_State *L, int index, int type, const char *name,
     return 0;
   }
   drop_owner(*owner);
-  if (e.misuse && of != NULL) return misuse(L, of, "%s", lua_tostring(L, -1));
-  if (e.misuse) return luaL_argerror(L, index, lua_tostring(L, -1));
+  if (e.misuse && of != NULL) misuse(L, of, "%s", lua_tostring(L, -1));
+  if (e.misuse) bad_argument(L, index, lua_tostring(L, -1));
   return fail_text(L, e.status, lua_tostring(L, -1));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core.h"
@@ -51,7 +52,7 @@ int done(lua_State *L, opamp_status status) {
 /* Called by a function of opamp.lua. */
 const blame opamp_new = {"opamp.new", 2};
 
-int misuse(lua_State *L, const blame *of, const char *format, ...) {
+_Noreturn void misuse(lua_State *L, const blame *of, const char *format, ...) {
   va_list args;
   luaL_where(L, of->level);
   lua_pushfstring(L, "%s: ", of->function);
@@ -59,7 +60,13 @@ int misuse(lua_State *L, const blame *of, const char *format, ...) {
   lua_pushvfstring(L, format, args);
   va_end(args);
   lua_concat(L, 3);
-  return lua_error(L);
+  lua_error(L);
+  abort(); /* not reached */
+}
+
+_Noreturn void bad_argument(lua_State *L, int index, const char *text) {
+  luaL_argerror(L, index, text);
+  abort(); /* not reached */
 }
 
 /* --- arguments -------------------------------------------------------------- */

@@ -58,15 +58,14 @@ static shared_loop *loop_of(lua_State *L, int index) {
 shared_loop *check_driven(lua_State *L, int index) {
   shared_loop *s = loop_of(L, index);
   if (s != NULL && s->loop != NULL) return s;
-  luaL_argerror(L, index,
-                s != NULL || is_client(L, index) ? "it is closed"
-                                                 : "a client or loop expected");
-  return NULL; /* not reached */
+  bad_argument(L, index,
+               s != NULL || is_client(L, index) ? "it is closed"
+                                                : "a client or loop expected");
 }
 
 shared_loop *check_loop(lua_State *L, int index) {
   if (test_type(L, index, loop_type) == NULL)
-    luaL_argerror(L, index, "a loop expected");
+    bad_argument(L, index, "a loop expected");
   return check_driven(L, index);
 }
 
@@ -157,7 +156,10 @@ static int loop_next(lua_State *L) {
 static int loop_close_now(lua_State *L) {
   shared_loop **ud = (shared_loop **)test_type(L, 1, loop_type);
   luaL_argcheck(L, ud != NULL, 1, "a loop expected");
-  if (*ud != NULL && (*ud)->loop != NULL) loop_close(*ud);
+  if (*ud != NULL && (*ud)->loop != NULL) {
+    clients_before_close(L, *ud);
+    if ((*ud)->loop != NULL) loop_close(*ud);
+  }
   lua_newtable(L); /* what was kept for it */
   opamp_lua_set_own_table(L, 1);
   return 0;

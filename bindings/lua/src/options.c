@@ -257,36 +257,44 @@ static int set_headers_of(lua_State *L, opamp_options *o, const char *name,
 
 /* --- the others -------------------------------------------------------------------- */
 
+const capability_names agent_capability_names = {opamp_agent_capability_by_name,
+                                                 opamp_agent_capability_name};
+const capability_names server_capability_names = {
+    opamp_server_capability_by_name, opamp_server_capability_name};
+
 /* A name, or the number of a bit that has none. */
 static uint64_t capability(lua_State *L, int index, const blame *of,
-                           named_bit *bit_of) {
+                           const capability_names *names) {
   uint64_t bit = 0;
   int64_t number;
   if (lua_type(L, index) == LUA_TSTRING)
-    bit = bit_of(lua_tostring(L, index));
+    bit = names->bit_of(lua_tostring(L, index));
   else if (lua_type(L, index) == LUA_TNUMBER &&
            opamp_lua_to_i64(L, index, &number) && number >= 0 && number < 64)
     bit = UINT64_C(1) << number;
-  if (bit == 0)
+  if (bit == 0 ||
+      (lua_type(L, index) == LUA_TNUMBER && names->name_of(bit) != NULL)) {
+    lua_pushvalue(L, index);
     misuse(L, of, "there is no capability '%s'",
-           lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index)
-                                             : luaL_typename(L, index));
+           lua_tostring(L, -1) != NULL ? lua_tostring(L, -1)
+                                       : luaL_typename(L, index));
+  }
   return bit;
 }
 
 uint64_t check_capabilities(lua_State *L, int index, const blame *of,
-                            uint64_t bits, named_bit *bit_of) {
+                            uint64_t bits, const capability_names *names) {
   if (!lua_istable(L, index))
     misuse(L, of, "capabilities must be a table of names, not %s",
            luaL_typename(L, index));
   for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
     int value = lua_gettop(L);
     if (!lua_isboolean(L, value))
-      bits |= capability(L, value, of, bit_of); /* of a list */
+      bits |= capability(L, value, of, names); /* of a list */
     else if (lua_toboolean(L, value))
-      bits |= capability(L, value - 1, of, bit_of);
+      bits |= capability(L, value - 1, of, names);
     else
-      bits &= ~capability(L, value - 1, of, bit_of);
+      bits &= ~capability(L, value - 1, of, names);
   }
   return bits;
 }
@@ -354,7 +362,7 @@ static int set_capabilities(lua_State *L, opamp_options *o) {
     (void)opamp_options_set_capabilities(
         o, check_capabilities(L, lua_gettop(L), &opamp_new,
                               OPAMP_CAPABILITIES_DEFAULT,
-                              opamp_agent_capability_by_name));
+                              &agent_capability_names));
   lua_pop(L, 1);
   return 0;
 }

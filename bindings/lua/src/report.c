@@ -95,7 +95,7 @@ static int set_capabilities(lua_State *L) {
   opamp_client *c = check_client(L, 1);
   static const blame of = {"client:set_capabilities", 1};
   uint64_t bits = check_capabilities(L, 2, &of, OPAMP_CAPABILITIES_DEFAULT,
-                                     opamp_agent_capability_by_name);
+                                     &agent_capability_names);
   return done(L, opamp_client_set_capabilities(c, bits));
 }
 
@@ -103,7 +103,7 @@ static int check_status(lua_State *L, int index, int type, int field) {
   uint64_t value = 0;
   luaL_checktype(L, index, LUA_TSTRING);
   if (!find_enum(L, index, type, field, &value) || value == 0)
-    luaL_argerror(L, index, "'applied', 'failed' or 'applying' expected");
+    bad_argument(L, index, "'applied', 'failed' or 'applying' expected");
   return (int)value;
 }
 
@@ -151,9 +151,9 @@ static int forget_offer(lua_State *L) {
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (strcmp(name, opamp_event_kind_name(kinds[i])) == 0)
       return done(L, opamp_client_forget_offer(c, kinds[i]));
-  return luaL_argerror(L, 2,
-                       "'remote_config', 'connection_settings' or "
-                       "'packages' expected");
+  bad_argument(L, 2,
+               "'remote_config', 'connection_settings' or "
+               "'packages' expected");
 }
 
 /*** Queues a custom message. Messages are sent in order, each until the server

@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import host  # noqa: E402
 from authority import Authority  # noqa: E402
+from building import output  # noqa: E402
 from peer import Peer  # noqa: E402
 
 
@@ -65,7 +66,7 @@ def bare(installed: host.Environments) -> Path:
 def package(bare: Path) -> Path:
     """The folder of the installed package."""
     ask = "import opamp, os; print(os.path.dirname(opamp.__file__))"
-    return Path(host.output(bare, "-c", ask).strip())
+    return Path(output(bare, "-c", ask).strip())
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from building import output
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = ROOT / "bindings" / "python"
@@ -26,26 +27,6 @@ TRUST = ("/etc/ssl", "/usr/lib/ssl", "/etc/pki", "/usr/share/ca-certificates")
 
 # What a wheel, or an extension of it, must not need.
 LIBRARIES = "curl websockets uv protobuf-c ssl crypto z opamp".split()
-
-
-def output(
-    *command: str | Path,
-    env: Mapping[str, str] | None = None,
-    cwd: str | Path | None = None,
-) -> str:
-    """What it prints; the exception of one that fails shows that, too."""
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        env=env,
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}"
-    return done.stdout
 
 
 def interpreter(version: str) -> str | None:

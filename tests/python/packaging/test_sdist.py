@@ -11,6 +11,7 @@ from pathlib import Path
 
 import host
 import pytest
+from building import install_libopamp, output
 from peer import Peer
 
 # Faster to build; what is built is the same.
@@ -22,7 +23,7 @@ QUICKLY = {
 
 def make_sdist(tools: Path, project: Path, target: Path) -> Path:
     build = (tools, "-m", "build", "--sdist", "--no-isolation")
-    host.output(*build, project, "--outdir", target)
+    output(*build, project, "--outdir", target)
     [made] = target.glob("libopamp-*.tar.gz")
     return made
 
@@ -73,7 +74,7 @@ def build_alone(python: Path, sdist: Path, **env: str) -> None:
     folder = sdist.parent / "alone"
     folder.mkdir(exist_ok=True)
     pip = (python, "-m", "pip", "install", "--no-binary", "libopamp", "-q", sdist)
-    host.output(
+    output(
         *host.without(generators, [str(host.ROOT)], *pip),
         cwd=folder,
         env={**os.environ, **QUICKLY, **env},
@@ -83,7 +84,7 @@ def build_alone(python: Path, sdist: Path, **env: str) -> None:
 def linked(python: Path) -> str:
     """The libraries of the extension that is installed there."""
     where = "import opamp._native as n; print(n.__file__)"
-    return host.output("ldd", host.output(python, "-c", where, cwd="/").strip())
+    return output("ldd", output(python, "-c", where, cwd="/").strip())
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_it_builds_on_an_installed_libopamp(
     urls = [plain_peer.url("ws"), plain_peer.url("http")]
     report = host.connecting([str(python)], *urls, env=there)
     assert report["connected"] == ["", ""]
-    needed = host.output("readelf", "-d", extension_of(python))
+    needed = output("readelf", "-d", extension_of(python))
     assert "libopamp.so.0" in needed
     assert "libwebsockets" not in needed
 
@@ -125,17 +126,3 @@ def test_it_builds_on_an_installed_libopamp(
 def extension_of(python: Path) -> Path:
     [found] = python.parents[1].glob("lib/python*/site-packages/opamp/_native*.so")
     return found
-
-
-def install_libopamp(folder: Path) -> Path:
-    """The prefix in which the shared library is installed."""
-    prefix, build = folder / "prefix", folder / "build"
-    without = "STATIC TOOLS EXAMPLES TESTS BENCH".split()
-    host.output(
-        *("cmake", "-S", host.ROOT, "-B", build, "-DCMAKE_BUILD_TYPE=Debug"),
-        *(f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"),
-        *(f"-DOPAMP_BUILD_{part}=OFF" for part in without),
-    )
-    host.output("cmake", "--build", build, "--parallel", "2")
-    host.output("cmake", "--install", build)
-    return prefix

@@ -12,6 +12,7 @@ from pathlib import Path
 import host
 import pytest
 from authority import Authority
+from building import output
 from peer import Peer
 
 MIB = 1024 * 1024
@@ -56,13 +57,13 @@ def test_it_lists_what_is_inside(wheel: Path) -> None:
 
 def test_the_auditors_are_content(wheel: Path, tools: Path, tmp_path: Path) -> None:
     tag = re.findall(r"manylinux_2_\d+_\w+", wheel.name)[0]
-    shown = host.output(tools, "-m", "auditwheel", "show", wheel)
+    shown = output(tools, "-m", "auditwheel", "show", wheel)
     told = " ".join(shown.split())  # it breaks lines
     assert f'is consistent with the following platform tag: "{tag}"' in told
     assert "system-provided shared libraries: libc.so.6 with versions" in told
     report = tmp_path / "abi3audit.json"
     audit = tools.with_name("abi3audit")
-    host.output(audit, "--strict", "--report", "--output", report, wheel)
+    output(audit, "--strict", "--report", "--output", report, wheel)
     [looked_at] = json.loads(report.read_text())["specs"].values()
     [extension] = looked_at["wheel"]
     assert extension["name"] == "_native.abi3.so"
@@ -80,12 +81,12 @@ def extension(package: Path) -> Path:
 
 
 def test_one_symbol_is_exported(extension: Path) -> None:
-    exported = host.output("nm", "-D", "--defined-only", extension).split()
+    exported = output("nm", "-D", "--defined-only", extension).split()
     assert exported[2::3] == ["PyInit__native"]
 
 
 def test_it_needs_the_c_library_only(extension: Path) -> None:
-    dynamic = host.output("readelf", "-d", "-W", extension)
+    dynamic = output("readelf", "-d", "-W", extension)
     needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
     assert "libc.so.6" in needed
     of_glibc = r"(lib(c|m|dl|rt|pthread)|ld-linux-[\w-]+)\.so\.\d+"
@@ -140,7 +141,7 @@ def test_what_is_hidden_is_hidden() -> None:
     assert any("libcrypto.so" in path for path in libraries)
     openssl = host.without(libraries, (), "openssl", "version")
     with pytest.raises(AssertionError, match=r"lib(crypto|ssl)\.so"):
-        host.output(*openssl)
+        output(*openssl)
 
 
 # --- beside the host's OpenSSL
@@ -164,7 +165,7 @@ def test_openssl_conf_has_no_effect(
     config.write_text(BREAKING)
     breaks = {"OPENSSL_CONF": str(config)}
     with pytest.raises(AssertionError, match=r"unsupported|fetch"):
-        host.output("openssl", "rand", "-hex", "1", env=breaks)
+        output("openssl", "rand", "-hex", "1", env=breaks)
     urls = [tls_peer.url("ws"), tls_peer.url("http")]
     ca = authority.file("ca.pem")
     report = host.connecting([str(bare)], "--ca", ca, *urls, env=breaks)

@@ -12,6 +12,7 @@ from typing import Any
 import host
 import pytest
 from authority import Authority
+from building import output
 from peer import Peer
 
 # connecting.py on a host, with arguments and variables, which has a copy of the
@@ -69,7 +70,7 @@ def test_ssl_cert_file(connect: Connect, authority: Authority) -> None:
 
 def test_ssl_cert_dir(connect: Connect, authority: Authority, tmp_path: Path) -> None:
     ca = authority.file("ca.pem")
-    name = host.output("openssl", "x509", "-noout", "-hash", "-in", ca).strip()
+    name = output("openssl", "x509", "-noout", "-hash", "-in", ca).strip()
     (tmp_path / f"{name}.0").symlink_to(ca)
     assert is_trusted(connect(SSL_CERT_DIR=str(tmp_path)))
 

@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 
---- Certificates as text instead of where they are.
+-- Certificates as text instead of where they are.
 -- In a chroot nothing of it can be read.
--- @module opamp.haproxy.certificates
 
 local certificates = {}
 
@@ -48,11 +47,11 @@ local function both(a, b)
   return a and b and a .. "\n" .. b or a or b
 end
 
---- The option `tls` with nothing in it that is the name of a file, and with the
+-- The option `tls` with nothing in it that is the name of a file, and with the
 -- system's authorities where they are to be used. What cannot be read raises. A
 -- directory of authorities stays one: Lua cannot list it.
--- @param url the option `url`
--- @param given the option `tls`, which is not changed; nil: none
+-- `url`: the option `url`
+-- `given`: the option `tls`, which is not changed; nil: none
 function certificates.of(url, given)
   if given ~= nil and type(given) ~= "table" then
     return given -- which opamp.new complains of

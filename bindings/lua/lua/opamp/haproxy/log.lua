@@ -11,7 +11,7 @@ local function write(level, text)
   core.log(level, "opamp: " .. text:gsub("%s*\n%s*", " | "))
 end
 
---- Each new reason once.
+-- Each new reason once.
 function log.tell(why)
   if why ~= told then
     write(core.err, why)
@@ -19,7 +19,7 @@ function log.tell(why)
   told = why
 end
 
---- Has what the client says logged, but for what a user has handlers for.
+-- Has what the client says logged, but for what a user has handlers for.
 function log.listen(client, users)
   local levels = { error = core.err, warn = core.warning, info = core.info }
   if not users.log then
