@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from peer import PATIENCE, ROOT
+from peer import PATIENCE, ROOT, Event, Peer
 
 Address = str | tuple[str, int]  # a socket in the file system, or host and port
 T = TypeVar("T")
@@ -157,3 +157,21 @@ def percentiles(seconds: list[float]) -> str:
     at = {f"p{p}": seconds[int(len(seconds) * p / 100)] for p in (50, 99)}
     at["max"] = seconds[-1]
     return ", ".join(f"{name} {1000 * value:.2f} ms" for name, value in at.items())
+
+
+# --- what an agent does
+
+STATUS = "remote_config_status"
+
+
+def status_of(peer: Peer, wanted: str, count: int = 1) -> Event:
+    """The count-th message that reports a state of the remote configuration."""
+    found = peer.wait(
+        lambda e: (
+            e["event"] == "message"
+            and e["message"].get(STATUS, {}).get("status") == wanted
+        ),
+        count=count,
+    )
+    status: Event = found["message"][STATUS]
+    return status

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from host import Address, children, get, is_running, module, until
-from peer import PATIENCE, Event, Peer
+from peer import PATIENCE, Peer
 
 PROGRAM = "/usr/sbin/nginx"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "nginx" / "nginx.conf"
@@ -157,21 +157,6 @@ class Nginx:
 
 
 # --- what an agent does
-
-STATUS = "remote_config_status"
-
-
-def status_of(peer: Peer, wanted: str, count: int = 1) -> Event:
-    """The count-th message that reports a state of the remote configuration."""
-    found = peer.wait(
-        lambda e: (
-            e["event"] == "message"
-            and e["message"].get(STATUS, {}).get("status") == wanted
-        ),
-        count=count,
-    )
-    status: Event = found["message"][STATUS]
-    return status
 
 
 def in_all_workers(nginx: Nginx, wanted: str, count: int = 2) -> None:

@@ -16,6 +16,7 @@ import pytest
 from authority import Authority
 from haproxy import EXAMPLE, Files, Haproxy, agent
 from host import (
+    STATUS,
     BlackHole,
     Load,
     free_port,
@@ -23,27 +24,14 @@ from host import (
     is_running,
     percentiles,
     side_by_side,
+    status_of,
     until,
 )
-from peer import ROOT, Event, Peer, body
+from peer import ROOT, Peer, body
 
 MODES = ("-db", "-W", "-D")
 THREADS = "    nbthread 4"
 LOG = "    log stderr format raw daemon"
-STATUS = "remote_config_status"
-
-
-def status_of(peer: Peer, wanted: str, count: int = 1) -> Event:
-    """The count-th message that reports a state of the remote configuration."""
-    found = peer.wait(
-        lambda e: (
-            e["event"] == "message"
-            and e["message"].get(STATUS, {}).get("status") == wanted
-        ),
-        count=count,
-    )
-    status: Event = found["message"][STATUS]
-    return status
 
 
 def follows_offers(peer: Peer, haproxy: Haproxy) -> None:

@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
-from host import BlackHole, percentiles, side_by_side, until
+from host import STATUS, BlackHole, percentiles, side_by_side, status_of, until
 from nginx import (
     HANDLER,
     OPEN,
-    STATUS,
     Nginx,
     agent,
     config,
     in_all_workers,
     one_agent,
-    status_of,
 )
 from peer import PATIENCE, Peer, program
 

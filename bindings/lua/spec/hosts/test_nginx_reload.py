@@ -9,17 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from host import Load
+from host import STATUS, Load, status_of
 from nginx import (
     HANDLER,
     OPEN,
-    STATUS,
     Nginx,
     agent,
     config,
     in_all_workers,
     one_agent,
-    status_of,
 )
 from peer import Peer
 
