@@ -239,6 +239,19 @@ local function add(list, kind, handler)
   table.insert(list[kind], handler)
 end
 
+-- The function that close() calls first; the one before is returned.
+local function before_close(driven, f)
+  if f ~= nil and type(f) ~= "function" then
+    error("before_close: a function expected, not " .. type(f), 2)
+  elseif driven:is_closed() then
+    error("before_close: it is closed", 2)
+  end
+  local state = own_table(driven)
+  local before = state.before_close
+  state.before_close = f
+  return before
+end
+
 -- Clients ---------------------------------------------------------------------
 
 --- A client: one agent, as the server sees it.
@@ -331,20 +344,17 @@ end
 --- Has a function called by `close`, also that of its loop, while the
 -- descriptor is still open, for what watches that. The garbage collector does
 -- not call it.
+-- @function client:before_close
 -- @tparam function|nil f the only one there is; nil for none
-function Client:before_close(f)
-  if f ~= nil and type(f) ~= "function" then
-    error("client:before_close: a function expected, not " .. type(f), 2)
-  end
-  open_state(self, "client:before_close").before_close = f
-end
+-- @treturn function|nil the one there was
+Client.before_close = before_close
 
---- Whether there is nothing left to do: the client is closed, or it has
--- stopped, and its last events were handled.
+--- Whether there is nothing left to do: the client is closed or of another
+-- process, or it has stopped and its last events were handled.
 -- @treturn boolean
 function Client:is_over()
-  return self:is_closed()
-    or self:state() == "stopped" and self:timeout() ~= 0
+  local state = not self:is_closed() and self:state()
+  return not state or state == "stopped" and self:timeout() ~= 0
 end
 
 --- The loop that does its work.
@@ -398,6 +408,16 @@ end
 
 --- Makes the next wait return at once.
 -- @function loop:wake
+
+--- As `client:before_close`.
+-- @function loop:before_close
+Loop.before_close = before_close
+
+--- Whether it is closed. There may be clients to come.
+-- @treturn boolean
+function Loop:is_over()
+  return self:is_closed()
+end
 
 --- Frees it now, and its clients, which tell their servers nothing.
 -- @function loop:close

@@ -258,7 +258,7 @@ describe("a client", function()
     client:close()
     assert.same({ fd }, calls)
     client = new()
-    assert.matches("client:before_close: a function expected, not number",
+    assert.matches("before_close: a function expected, not number",
       agents.raised(client.before_close, client, 5), 1, true)
   end)
 

@@ -122,19 +122,16 @@ static int client_gc(lua_State *L) {
   return 0;
 }
 
-/* Calls what client:before_close was given, once. */
-static void before_close(lua_State *L, int index) {
+/* A client takes along the loop that nobody else uses. */
+static void before_client_closes(lua_State *L, int index) {
   lua_client *c = get(L, index);
   if (c->client == NULL || c->shared->loop == NULL) return;
+  before_close(L, index);
+  if (c->client == NULL || !c->owns_loop) return;
   opamp_lua_own_table(L, index);
-  lua_getfield(L, -1, "before_close");
-  lua_pushnil(L);
-  lua_setfield(L, -3, "before_close");
-  lua_remove(L, -2);
-  if (lua_isfunction(L, -1))
-    lua_call(L, 0, 0);
-  else
-    lua_pop(L, 1);
+  lua_getfield(L, -1, "loop");
+  if (lua_isuserdata(L, -1)) before_close(L, lua_gettop(L));
+  lua_pop(L, 2);
 }
 
 void clients_before_close(lua_State *L, const shared_loop *s) {
@@ -152,7 +149,7 @@ void clients_before_close(lua_State *L, const shared_loop *s) {
   lua_pop(L, 1);
   for (int i = 1; i <= (int)lua_rawlen(L, list); i++) {
     lua_rawgeti(L, list, i);
-    before_close(L, lua_gettop(L));
+    before_client_closes(L, lua_gettop(L));
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -165,7 +162,7 @@ so does the end of a variable declared `<close>` (Lua 5.4).
 static int client_close(lua_State *L) {
   lua_client *c = get(L, 1);
   luaL_argcheck(L, c != NULL, 1, "a client expected");
-  before_close(L, 1);
+  before_client_closes(L, 1);
   free_client(c);
   lua_newtable(L); /* handlers go with it */
   opamp_lua_set_own_table(L, 1);
