@@ -227,11 +227,10 @@ end
 
 -- What is kept for a client that is open.
 local function open_state(client, name)
-  local state = own_table(client)
-  if not state.handlers then
+  if client:is_closed() then
     error(name .. ": the client is closed", 3)
   end
-  return state
+  return own_table(client)
 end
 
 local function add(list, kind, handler)

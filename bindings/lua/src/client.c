@@ -99,7 +99,7 @@ static int client_new(lua_State *L) {
   c = push_empty(L);
   failed = push_description(L, &description);
   if (failed != 0) return failed;
-  options = build_options(L, 1);
+  options = build_options(L);
   if (options == NULL) return 3;
   status = opamp_client_new(&c->client, shared->loop, options);
   if (status != OPAMP_OK) return fail(L, status, NULL);

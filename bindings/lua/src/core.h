@@ -196,9 +196,9 @@ extern const capability_names agent_capability_names, server_capability_names;
 uint64_t check_capabilities(lua_State *L, int index, const blame *of,
                             uint64_t bits, const capability_names *names);
 
-/* Pushes the options object for the table at `index` and returns it; NULL with
- * nil, text, code pushed instead. */
-opamp_options *build_options(lua_State *L, int index);
+/* Pushes the options object for the table that is argument 1 and returns it; NULL
+ * with nil, text, code pushed instead. */
+opamp_options *build_options(lua_State *L);
 void options_open(lua_State *L);
 
 /* Name and value of each header of the table at `index`, one after the other in

@@ -313,6 +313,10 @@ static int set_proxy(lua_State *L, opamp_options *o) {
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
+  return 0;
+}
+
+static int set_proxy_headers(lua_State *L, opamp_options *o) {
   return set_headers_of(L, o, "proxy_headers", opamp_options_add_proxy_header);
 }
 
@@ -371,48 +375,40 @@ static int set_headers_option(lua_State *L, opamp_options *o) {
   return set_headers_of(L, o, "headers", opamp_options_add_header);
 }
 
-static int set_url(lua_State *L, opamp_options *o) {
-  int failed;
-  lua_pushvalue(L, 1);
-  lua_getfield(L, -1, "url");
-  if (lua_isnil(L, -1)) wrong_type(L, "url", "a string");
-  lua_pop(L, 1);
-  failed = set_text(L, o, OPAMP_TEXT_URL, "url", "url");
-  if (failed == 0) lua_pop(L, 1);
-  return failed;
-}
-
-static int set_redact(lua_State *L, opamp_options *o) {
-  int failed;
-  lua_pushvalue(L, 1);
-  failed = set_text(L, o, OPAMP_TEXT_REDACT, "redact", "redact");
-  if (failed == 0)
-    failed = set_text(L, o, OPAMP_TEXT_STATE_DIR, "state_dir", "state_dir");
-  if (failed == 0) lua_pop(L, 1);
-  return failed;
-}
-
 /* Options that are no numbers, in the order in which the library wants them:
- * numbers come first, as they say which URLs there can be. */
+ * numbers come first, as they say which URLs there can be. A text has its key,
+ * others a function; those without both are somebody else's. */
 static const struct other_option {
   const char *name;
+  int key;
   int (*set)(lua_State *L, opamp_options *o);
 } others[] = {
-    {"url", set_url},
-    {"tls", set_tls},
-    {"proxy", set_proxy},
-    {"proxy_headers", NULL}, /* by set_proxy */
-    {"redact", set_redact},
-    {"state_dir", NULL}, /* by set_redact */
-    {"instance_uid", set_instance_uid},
-    {"capabilities", set_capabilities},
-    {"headers", set_headers_option},
-    {"log_level", set_log_level},
-    {"identifying", NULL}, /* by client_new */
-    {"non_identifying", NULL},
-    {"loop", NULL}, /* by opamp.new */
-    {"on", NULL},
+    {"url", OPAMP_TEXT_URL, NULL},
+    {"tls", 0, set_tls},
+    {"proxy", 0, set_proxy},
+    {"proxy_headers", 0, set_proxy_headers},
+    {"redact", OPAMP_TEXT_REDACT, NULL},
+    {"state_dir", OPAMP_TEXT_STATE_DIR, NULL},
+    {"instance_uid", 0, set_instance_uid},
+    {"capabilities", 0, set_capabilities},
+    {"headers", 0, set_headers_option},
+    {"log_level", 0, set_log_level},
+    {"identifying", 0, NULL}, /* client.c */
+    {"non_identifying", 0, NULL},
+    {"loop", 0, NULL}, /* opamp.new */
+    {"on", 0, NULL},
 };
+
+static int set_other(lua_State *L, opamp_options *o,
+                     const struct other_option *other) {
+  int failed;
+  if (other->set != NULL) return other->set(L, o);
+  if (other->key == 0) return 0;
+  lua_pushvalue(L, 1);
+  failed = set_text(L, o, other->key, other->name, other->name);
+  if (failed == 0) lua_pop(L, 1);
+  return failed;
+}
 
 static bool is_other(const char *name) {
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -433,10 +429,9 @@ static int set_numbers(lua_State *L, opamp_options *o) {
   return 0;
 }
 
-opamp_options *build_options(lua_State *L, int index) {
+opamp_options *build_options(lua_State *L) {
   opamp_options **o = (opamp_options **)lua_newuserdata(L, sizeof *o);
   int failed;
-  (void)index; /* it is 1, here and above */
   *o = NULL;
   if (luaL_newmetatable(L, options_type) != 0) {
     lua_pushcfunction(L, options_gc);
@@ -447,9 +442,12 @@ opamp_options *build_options(lua_State *L, int index) {
     (void)fail(L, OPAMP_ERR_NOMEM, NULL);
     return NULL;
   }
+  lua_getfield(L, 1, "url");
+  if (lua_isnil(L, -1)) wrong_type(L, "url", "a string");
+  lua_pop(L, 1);
   failed = set_numbers(L, *o);
   for (size_t i = 0; failed == 0 && i < sizeof others / sizeof *others; i++)
-    if (others[i].set != NULL) failed = others[i].set(L, *o);
+    failed = set_other(L, *o, &others[i]);
   return failed == 0 ? *o : NULL;
 }
 
