@@ -143,7 +143,8 @@ const cli_option connection_rows[] = {
     CLI_END};
 
 const cli_option connection_tls_rows[] = {
-    TEXT("ca", "FILE", "TLS", "PEM file of the authorities to trust, or a directory.",
+    TEXT("ca", "FILE", "TLS",
+         "PEM file of the authorities to trust, or a directory.",
          "those of the system", OPAMP_TEXT_TLS_CA_FILE),
     {"system-ca", NULL, NULL, "Trust those of the system beside --ca.", NULL,
      cli_set_switch, AT(system_ca), 0},

@@ -57,6 +57,8 @@ static const opamp_bytes none = {NULL, 0};
 
 static void loop_calls(opamp_loop *l, const char *text) {
   opamp_event *e;
+  REFUSES(opamp_loop_prepare(l));
+  REFUSES(opamp_loop_adopt(l));
   REFUSES(opamp_loop_poll(l, 0));
   REFUSES(opamp_loop_dispatch(l));
   REFUSES(opamp_loop_start_thread(l));
