@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
-from peer import PATIENCE, ROOT
+from peer import ROOT
+from process import Process
 
 BINDING = ROOT / "bindings" / "python"
 EXAMPLES = BINDING / "examples"
@@ -52,51 +50,11 @@ def ini_files() -> dict[str, str]:
     return {match[1]: textwrap.dedent(match[2]) for match in _INI.finditer(text)}
 
 
-class Program:
-    """A process that a test talks to."""
+class Program(Process):
+    """One in Python, which says at once what it says."""
 
     def __init__(self, *words: str | Path, cwd: Path | None = None, **env: str) -> None:
-        self.process = subprocess.Popen(
-            [str(word) for word in words],
-            cwd=cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.output = ""
-
-    def __enter__(self) -> Program:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-
-    def line(self) -> str:
-        """The next line that it writes."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        self.output += line
-        return line.rstrip("\n")
-
-    def until(self, text: str) -> str:
-        """The next line that has `text` in it."""
-        while text not in (line := self.line()):
-            assert line or self.process.poll() is None, self.output
-        return line
-
-    def end(self, number: int | None = signal.SIGINT, status: int = 0) -> str:
-        """Has it end, by a signal or else by the end of its input; all that it
-        wrote."""
-        if number is not None:
-            self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=PATIENCE)
-        self.output += rest
-        assert self.process.returncode == status, self.output
-        return self.output
+        super().__init__(*words, cwd=cwd, **{"PYTHONUNBUFFERED": "1", **env})
 
 
 def example(name: str, *arguments: str | Path) -> Program:

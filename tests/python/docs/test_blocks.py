@@ -71,7 +71,7 @@ def test_readme_first(peer: Peer) -> None:
 @pytest.mark.parametrize("name", ["readme-2", "readme-3", "loop-step"])
 def test_short_programs(peer: Peer, name: str) -> None:
     with script(BLOCKS[name], peer.url()) as program:
-        assert "Connected" in program.end(None)
+        assert "Connected" in program.end()
     peer.wait_message("agent_disconnect")
     if name == "readme-2":
         assert peer.wait_message("health")["health"]["status"] == "running"
@@ -82,7 +82,7 @@ def test_short_programs(peer: Peer, name: str) -> None:
 
 def test_first_be_seen(peer: Peer) -> None:
     with script(BLOCKS["first-be-seen"], peer.url()) as program:
-        said = program.end(None)
+        said = program.end()
     last = peer.wait_message("agent_disconnect")
     assert said == f"{last['instance_uid']} is known to the server\n"
     assert peer.wait_message("health")["health"]["status"] == "running"
@@ -91,7 +91,7 @@ def test_first_be_seen(peer: Peer) -> None:
 def test_first_be_seen_by_nobody() -> None:
     text = BLOCKS["first-be-seen"].replace("(5)", "(0.1)")
     with script(text, "ws://127.0.0.1:1") as program:
-        assert program.end(None).startswith("not yet: ")
+        assert program.end().startswith("not yet: ")
 
 
 def test_first_settings(peer: Peer) -> None:
@@ -122,7 +122,7 @@ def test_handlers_ways(peer: Peer) -> None:
         assert program.line() == f"connected to {peer.url()}"
         peer.command("reset")
         assert "; again in " in program.until("again")
-        program.end(None)
+        program.end()
 
 
 def test_offers_answers(peer: Peer) -> None:
@@ -134,7 +134,7 @@ def test_offers_answers(peer: Peer) -> None:
         assert status_of(peer, "APPLIED") == ""
         peer.offer(**{"app.conf": "?"})
         wait_for_text(peer, "ValueError: interval is missing")
-        program.end(None)
+        program.end()
 
 
 RELOAD = """
@@ -159,7 +159,7 @@ def test_offers_later(peer: Peer, tmp_path: Path) -> None:
         peer.offer(bad="")
         gate.write_text("")
         assert status_of(peer, "FAILED") == "bad is bad"
-        assert program.end(None) == "['good']\n"
+        assert program.end() == "['good']\n"
 
 
 def test_offers_files(peer: Peer, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_offers_files(peer: Peer, tmp_path: Path) -> None:
         assert (tmp_path / "conf.d" / "a.conf").read_text() == "interval = 5"
         peer.offer(**{"a.txt": ""})
         wait_for_text(peer, "ConfigError")
-        program.end(None)
+        program.end()
 
 
 def test_handlers_custom(peer: Peer) -> None:
@@ -186,7 +186,7 @@ def test_handlers_custom(peer: Peer) -> None:
         peer.command("send", message={"custom_message": message})
         pong = peer.wait_message("custom_message")["custom_message"]
         assert (pong["type"], pong["data"]) == ("pong", "AAE=")
-        program.end(None)
+        program.end()
 
 
 @pytest.mark.parametrize("handler", ["", "client.on(opamp.RemoteConfig, say)\n"])
@@ -214,7 +214,7 @@ with client:
             program.process.stdin.write(program.line() + "\n")
             program.process.stdin.flush()
             status_of(peer, "APPLIED")
-        program.end(None)
+        program.end()
 
 
 # --- asyncio
@@ -222,7 +222,7 @@ with client:
 
 def test_asyncio_short(peer: Peer) -> None:
     with script(BLOCKS["asyncio-short"], peer.url()) as program:
-        program.end(None)
+        program.end()
     assert peer.wait_message("health")["health"]["status"] == "running"
     peer.wait_message("agent_disconnect")
 
@@ -251,7 +251,7 @@ def test_asyncio_many(peer: Peer) -> None:
     before = "import asyncio\nimport opamp\n"
     text = before + BLOCKS["asyncio-many"] + "\nasyncio.run(main())\n"
     with script(text, peer.url()) as program:
-        program.end(None)
+        program.end()
     peer.wait_message("agent_disconnect", count=10)
     assert len(peer.sequences()) == 10
 
@@ -267,20 +267,20 @@ async def what_the_program_does():
 """
     with script(before + BLOCKS["loop-trio"], peer.url()) as program:
         assert peer.wait_message("health")["health"]["status"] == "running"
-        program.end(None)
+        program.end()
     peer.wait_message("agent_disconnect")
 
 
 def test_loop_gevent(peer: Peer) -> None:
     with script(BLOCKS["loop-gevent"], peer.url()) as program:
-        assert program.end(None) == ""
+        assert program.end() == ""
     peer.wait_message("agent_disconnect")
 
 
 def test_loop_many(peer: Peer) -> None:
     before = f"import opamp\nurls = [{peer.url()!r}] * 3\n"
     with script(before + BLOCKS["loop-many"], peer.url()) as program:
-        program.end(None)
+        program.end()
     peer.wait_message("agent_disconnect", count=3)
 
 
@@ -314,7 +314,7 @@ def test_connections_tls(authority: Authority) -> None:
         shown = server.wait(lambda e: e["event"] == "connected")["tls"]
         assert "agent" in shown["client_certificate"]["subject"]
         assert shown["version"] == "TLSv1.3"
-        program.end(None)
+        program.end()
 
 
 def test_connections_headers(peer: Peer) -> None:
@@ -325,7 +325,7 @@ def test_connections_headers(peer: Peer) -> None:
         assert program.line() == "the server said 401"
         shown = peer.wait(lambda e: e["event"] == "connected")
         assert shown["headers"]["Authorization"] in ("Bearer b", "Bearer c")
-        program.end(None)
+        program.end()
 
 
 def test_connections_proxy(peer: Peer) -> None:
@@ -343,7 +343,7 @@ def test_connections_proxy(peer: Peer) -> None:
                     asked += connection.recv(4096)
             assert asked.startswith(b"CONNECT opamp.example.com:443 ")
             assert b"X-Team: fleet" in asked and b"Authorization: Basic " in asked
-            assert "secret" not in program.end(None)
+            assert "secret" not in program.end()
 
 
 def test_connections_state(peer: Peer, tmp_path: Path) -> None:
@@ -353,10 +353,10 @@ def test_connections_state(peer: Peer, tmp_path: Path) -> None:
         peer.offer(a="")
         assert program.line() == "new ['a']"
         status_of(peer, "APPLIED")
-        program.end(None)
+        program.end()
     with script(text, peer.url(), cwd=tmp_path) as program:
         assert program.line() == "kept ['a']"
-        program.end(None)
+        program.end()
     assert len(peer.sequences()) == 1
 
 
@@ -370,7 +370,7 @@ def test_connections_settings(peer: Peer, tmp_path: Path) -> None:
         assert program.line() == "https://metrics"
         peer.command("offer_settings", opamp={"destination_endpoint": other.url()})
         status_of(other, "APPLIED", "connection_settings_status")
-        program.end(None)
+        program.end()
 
 
 def test_connections_certificate(authority: Authority, tmp_path: Path) -> None:
@@ -385,13 +385,13 @@ def test_connections_certificate(authority: Authority, tmp_path: Path) -> None:
         server.wait(
             lambda e: e["event"] == "connected" and "client_certificate" in e["tls"]
         )
-        program.end(None)
+        program.end()
 
 
 def test_transport_http(peer: Peer) -> None:
     with script(BLOCKS["transport-http"] + RUN, peer.url("http")) as program:
         peer.wait_message()
-        program.end(None)
+        program.end()
     assert peer.wait_message("agent_disconnect")
 
 
@@ -408,13 +408,13 @@ def test_moving_agent(peer: Peer) -> None:
         peer.command("offer_config", files={"app": file})
         assert program.line() == "app: {'a': 1}"
         status_of(peer, "APPLIED")
-        program.end(None)
+        program.end()
     peer.wait_message("agent_disconnect")
 
 
 def test_errors_raised(peer: Peer) -> None:
     with script(BLOCKS["errors-raised"], peer.url()) as program:
-        said = program.end(None)
+        said = program.end()
     shown = re.search(
         r"code-block:: text\n\n   (.*\n)", (PAGES / "errors.rst").read_text()
     )
@@ -433,7 +433,7 @@ def test_errors_events(tls_peer: Peer, url: str, says: str) -> None:
     text = CLIENT + BLOCKS["errors-events"] + RUN
     with script(text, url.replace("PEER", tls_peer.address)) as program:
         assert says in program.line()
-        program.end(None)
+        program.end()
 
 
 # --- all of them

@@ -46,7 +46,7 @@ def test_the_first_agent(peer: Peer) -> None:
         peer.offer(**{"app.conf": "interval = 5"})
         assert agent.line() == "app.conf is now: interval = 5"
         assert status_of(peer, "APPLIED") == ""
-        agent.end()
+        agent.end(signal.SIGINT)
     peer.wait_message("agent_disconnect")
 
 
@@ -87,7 +87,7 @@ def test_polling(peer: Peer) -> None:
         peer.offer(greeting="good day\n")
         status_of(peer, "APPLIED")
         assert greeting() == b"good day\n"
-        agent.end()
+        agent.end(signal.SIGINT)
     peer.wait_message("agent_disconnect")
 
 
@@ -118,10 +118,10 @@ def test_own_store(peer: Peer, tmp_path: Path) -> None:
         peer.offer(a="1")
         assert agent.line() == "new: ['a']"
         status_of(peer, "APPLIED")
-        agent.end()
+        agent.end(signal.SIGINT)
     with example("own_store.py", peer.url(), database) as agent:
         assert agent.line() == "kept: ['a']"
         peer.wait(lambda e: e["event"] == "message" and e["connection"] == 2)
-        agent.end()
+        agent.end(signal.SIGINT)
     peer.wait_message("agent_disconnect", count=2)
     assert len(peer.sequences()) == 1

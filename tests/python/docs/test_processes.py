@@ -116,13 +116,13 @@ def test_celery(peer: Peer, tmp_path: Path) -> None:
 
 def test_a_pool(peer: Peer) -> None:
     with script(BLOCKS["processes-pool"], peer.url()) as program:
-        assert "[0, 1, 4, 9, 16]\n" in program.end(None)
+        assert "[0, 1, 4, 9, 16]\n" in program.end()
     peer.wait_message("agent_disconnect")
     all_over(peer, 1)
 
 
 def test_children(peer: Peer) -> None:
     with script(BLOCKS["processes-children"], peer.url()) as program:
-        program.end(None)
+        program.end()
     peer.wait_message("agent_disconnect")
     all_over(peer, 1)
