@@ -2,10 +2,10 @@
 rockspec_format = "3.0"
 package = "libopamp"
 version = "0.1.0-1"
+-- The archive of ./dev dist, which needs no protoc-c.
 source = {
-  url = "git+https://github.com/libopamp/libopamp.git",
-  tag = "v0.1.0",
-  dir = "libopamp/bindings/lua",
+  url = "https://github.com/libopamp/libopamp/releases/download/v0.1.0/libopamp-0.1.0.tar.gz",
+  dir = "libopamp-0.1.0/bindings/lua",
 }
 description = {
   summary = "OpAMP client: an agent that a server manages",

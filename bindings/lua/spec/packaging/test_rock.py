@@ -17,6 +17,8 @@ VERSION = "0.1.0"
 SCM = BINDING / "libopamp-scm-1.rockspec"
 RELEASE = BINDING / f"libopamp-{VERSION}-1.rockspec"
 
+BUILT = shutil.ignore_patterns("build.luarocks", "__pycache__", ".*_cache")
+
 # What LuaRocks has to be told about LuaJIT, for it asks for 5.1 only.
 JIT = """
 lua_interpreter = "luajit"
@@ -29,15 +31,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sources: LuaRocks builds among them. What is built for one
     Lua is there for the next."""
     folder = tmp_path_factory.mktemp("checkout") / "libopamp"
-    ignored = shutil.ignore_patterns("build.luarocks", "__pycache__", ".*_cache")
     folder.mkdir()
     shutil.copy2(ROOT / "CMakeLists.txt", folder)
     for name in ("proto", "libopamp", "bindings/lua"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        shutil.copytree(ROOT / name, folder / name, ignore=BUILT)
     return folder
 
 
-def luarocks(lua: str, folder: Path, *words: str | Path, cwd: Path) -> str:
+def luarocks(lua: str, folder: Path, *words: str | Path, cwd: Path, **env: str) -> str:
     """The tree in `folder` is new, and so is all else that LuaRocks knows."""
     config = folder / "config.lua"
     config.write_text("")
@@ -53,6 +54,7 @@ def luarocks(lua: str, folder: Path, *words: str | Path, cwd: Path) -> str:
             "HOME": str(folder),
             "LUAROCKS_CONFIG": str(config),
             "CMAKE_BUILD_PARALLEL_LEVEL": "2",
+            **env,
         },
     )
 
@@ -78,32 +80,56 @@ def test_a_checkout_makes_it(
     check(lua, tmp_path, peer)
 
 
-def test_a_repository_makes_it(checkout: Path, tmp_path: Path, peer: Peer) -> None:
-    """As `luarocks install` would from the URL of the release, at its tag."""
-    repository = tmp_path / "libopamp.git"
-    ignored = shutil.ignore_patterns("build.luarocks")
-    shutil.copytree(checkout, repository, ignore=ignored)
-    git = ("git", "-C", repository, "-c", "user.name=-", "-c", "user.email=-")
-    for command in ("init -q", "add -A", "commit -qm -", f"tag v{VERSION}"):
-        output(*git, *command.split())
-    text, count = re.subn(
-        r"git\+https://[^\"]*/libopamp\.git",
-        f"git+file://{repository}",
-        RELEASE.read_text(),
-    )
+def from_elsewhere(rockspec: Path, url: str, folder: Path) -> Path:
+    """A rockspec whose sources are somewhere else."""
+    text, count = re.subn(r'url = "[^"]*"', f'url = "{url}"', rockspec.read_text())
     assert count == 1
-    rockspec = tmp_path / RELEASE.name
-    rockspec.write_text(text)
+    copy = folder / rockspec.name
+    copy.write_text(text)
+    return copy
+
+
+def test_a_repository_makes_it(checkout: Path, tmp_path: Path, peer: Peer) -> None:
+    """As `luarocks install` would from GitHub."""
+    repository = tmp_path / "libopamp.git"
+    shutil.copytree(checkout, repository, ignore=BUILT)
+    git = ("git", "-C", repository, "-c", "user.name=-", "-c", "user.email=-")
+    for command in ("init -q", "add -A", "commit -qm -"):
+        output(*git, *command.split())
+    rockspec = from_elsewhere(SCM, f"git+file://{repository}", tmp_path)
     luarocks("5.4", tmp_path, "install", rockspec, cwd=tmp_path)
+    check("5.4", tmp_path, peer)
+
+
+def test_a_release_makes_it(checkout: Path, tmp_path: Path, peer: Peer) -> None:
+    """From an archive as `./dev dist` makes it, where there is no protoc-c."""
+    sources = tmp_path / f"libopamp-{VERSION}"
+    shutil.copytree(checkout, sources, ignore=BUILT)
+    proto = sources / "proto"
+    output("protoc-c", "-I", proto, f"--c_out={proto}", *proto.glob("opamp/v1/*.proto"))
+    archive = tmp_path / f"{sources.name}.tar.gz"
+    output("tar", "-czf", archive, "-C", tmp_path, sources.name)
+    shutil.rmtree(sources)
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    (missing / "protoc-c").write_text("#!/bin/sh\nexit 1\n")
+    (missing / "protoc-c").chmod(0o755)
+    rockspec = from_elsewhere(RELEASE, f"file://{archive}", tmp_path)
+    path = f"{missing}:{os.environ['PATH']}"
+    luarocks("5.4", tmp_path, "install", rockspec, cwd=tmp_path, PATH=path)
     check("5.4", tmp_path, peer)
 
 
 def test_both_rockspecs_say_the_same() -> None:
     release = RELEASE.read_text()
     assert f'version = "{VERSION}-1"\n' in release
-    assert f'  tag = "v{VERSION}",\n' in release
-    same = release.replace(f'"{VERSION}-1"', '"scm-1"')
-    assert same.replace(f'  tag = "v{VERSION}",\n', "") == SCM.read_text()
+    assert f'dir = "libopamp-{VERSION}/bindings/lua"' in release
+    assert f"/v{VERSION}/libopamp-{VERSION}.tar.gz" in release
+    parts = [
+        re.sub(r"(?m)^(-- The archive.*\n)?source = \{\n(?:  .*\n)*\}\n", "", text)
+        for text in (release.replace(f'"{VERSION}-1"', '"scm-1"'), SCM.read_text())
+    ]
+    assert parts[0] == parts[1]
 
 
 def test_it_is_the_version_of_the_library() -> None:
