@@ -213,6 +213,7 @@ func settingsRestart(w *world) {
 	w.settled(second, "kept", applied)
 	w.agent.Do(w.t, peer.Event{"command": "stop"})
 	w.event("stopped")
+	w.agent.Exit(w.t) // only then the directory is free
 	second.messages.Await(w.t, "its goodbye", has("agent_disconnect"))
 	before := w.uid
 	w.run("--state-dir", state) // with the URL of the first server
