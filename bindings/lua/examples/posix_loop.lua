@@ -50,12 +50,7 @@ end
 
 -- The adapter.
 function loop.attach(client)
-  assert(client:start())
-  local detach_before = client:before_close(nil)
-  if detach_before then
-    detach_before()
-  end
-  local descriptor = client:fd()
+  local descriptor
 
   local function detach()
     if descriptor then
@@ -74,7 +69,7 @@ function loop.attach(client)
     end
   end
 
-  client:before_close(detach)
+  descriptor = assert(client:attach(detach))
   loop.watch(descriptor, turn, function()
     return client:timeout()
   end)

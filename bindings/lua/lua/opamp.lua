@@ -238,17 +238,28 @@ local function add(list, kind, handler)
   table.insert(list[kind], handler)
 end
 
--- The function that close() calls first; the one before is returned.
-local function before_close(driven, f)
-  if f ~= nil and type(f) ~= "function" then
-    error("before_close: a function expected, not " .. type(f), 2)
+-- What an adapter begins with. The adapter before lets go first: many loops
+-- watch a descriptor once only.
+local function attach(driven, detach)
+  if type(detach) ~= "function" then
+    error("attach: a function expected, not " .. type(detach), 2)
   elseif driven:is_closed() then
-    error("before_close: it is closed", 2)
+    error("attach: it is closed", 2)
+  end
+  if driven.start then -- a loop has none
+    local started, message, code = driven:start()
+    if not started then
+      return nil, message, code
+    end
   end
   local state = own_table(driven)
-  local before = state.before_close
-  state.before_close = f
-  return before
+  local former = state.detach
+  state.detach = nil
+  if former then
+    former()
+  end
+  state.detach = detach
+  return driven:fd()
 end
 
 -- Clients ---------------------------------------------------------------------
@@ -340,13 +351,15 @@ function Client:stop(options)
   end, seconds)
 end
 
---- Has a function called by `close`, also that of its loop, while the
--- descriptor is still open, for what watches that. The garbage collector does
--- not call it.
--- @function client:before_close
--- @tparam function|nil f the only one there is; nil for none
--- @treturn function|nil the one there was
-Client.before_close = before_close
+--- For adapters, as what they begin with: starts the client, unless it runs,
+-- and has the adapter let go that it had. `close`, also that of its loop, calls
+-- `detach` first, while the descriptor is still open; the garbage collector
+-- does not.
+-- @function client:attach
+-- @func detach lets go of the client
+-- @treturn int|nil,string,string the descriptor to watch; or nil, a message and
+-- a code
+Client.attach = attach
 
 --- Whether there is nothing left to do: the client is closed or of another
 -- process, or it has stopped and its last events were handled.
@@ -408,9 +421,9 @@ end
 --- Makes the next wait return at once.
 -- @function loop:wake
 
---- As `client:before_close`.
--- @function loop:before_close
-Loop.before_close = before_close
+--- As `client:attach`; its clients have to be started.
+-- @function loop:attach
+Loop.attach = attach
 
 --- Whether it is closed. There may be clients to come.
 -- @treturn boolean

@@ -265,7 +265,7 @@ if has_close then
         local seen = {}
         do
           local client <close> = opamp.new({ url = url })
-          client:before_close(function() seen.before = client:fd() end)
+          client:attach(function() seen.before = client:fd() end)
           local loop <close> = opamp.loop()
           local dir <close> = opamp.configdir(path)
           seen[1], seen[2], seen[3] = client, loop, dir

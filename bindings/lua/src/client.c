@@ -123,18 +123,18 @@ static int client_gc(lua_State *L) {
 }
 
 /* A client takes along the loop that nobody else uses. */
-static void before_client_closes(lua_State *L, int index) {
+static void detach_client(lua_State *L, int index) {
   lua_client *c = get(L, index);
   if (c->client == NULL || c->shared->loop == NULL) return;
-  before_close(L, index);
+  detach(L, index);
   if (c->client == NULL || !c->owns_loop) return;
   opamp_lua_own_table(L, index);
   lua_getfield(L, -1, "loop");
-  if (lua_isuserdata(L, -1)) before_close(L, lua_gettop(L));
+  if (lua_isuserdata(L, -1)) detach(L, lua_gettop(L));
   lua_pop(L, 2);
 }
 
-void clients_before_close(lua_State *L, const shared_loop *s) {
+void detach_clients(lua_State *L, const shared_loop *s) {
   int list;
   lua_newtable(L); /* of those there are: the functions may close some */
   list = lua_gettop(L);
@@ -149,7 +149,7 @@ void clients_before_close(lua_State *L, const shared_loop *s) {
   lua_pop(L, 1);
   for (int i = 1; i <= (int)lua_rawlen(L, list); i++) {
     lua_rawgeti(L, list, i);
-    before_client_closes(L, lua_gettop(L));
+    detach_client(L, lua_gettop(L));
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -162,7 +162,7 @@ so does the end of a variable declared `<close>` (Lua 5.4).
 static int client_close(lua_State *L) {
   lua_client *c = get(L, 1);
   luaL_argcheck(L, c != NULL, 1, "a client expected");
-  before_client_closes(L, 1);
+  detach_client(L, 1);
   free_client(c);
   lua_newtable(L); /* handlers go with it */
   opamp_lua_set_own_table(L, 1);

@@ -174,10 +174,10 @@ opamp_client *check_client(lua_State *L, int index);
 bool is_client(lua_State *L, int index);
 /* The loop of an open client, else NULL. */
 shared_loop *client_loop(lua_State *L, int index);
-/* Calls what the method before_close of a loop or client was given, once. */
-void before_close(lua_State *L, int index);
+/* Calls what the method attach of a loop or client was given, once. */
+void detach(lua_State *L, int index);
 /* The same for all clients of a loop. */
-void clients_before_close(lua_State *L, const shared_loop *s);
+void detach_clients(lua_State *L, const shared_loop *s);
 /* Pushes the client that opamp_event_user_data() gives, or nil. */
 void push_client(lua_State *L, const void *user_data);
 void view_open(lua_State *L);

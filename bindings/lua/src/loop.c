@@ -153,11 +153,11 @@ static int loop_next(lua_State *L) {
   return 1;
 }
 
-void before_close(lua_State *L, int index) {
+void detach(lua_State *L, int index) {
   opamp_lua_own_table(L, index);
-  lua_getfield(L, -1, "before_close");
+  lua_getfield(L, -1, "detach");
   lua_pushnil(L);
-  lua_setfield(L, -3, "before_close");
+  lua_setfield(L, -3, "detach");
   lua_remove(L, -2);
   if (lua_isfunction(L, -1))
     lua_call(L, 0, 0);
@@ -169,8 +169,8 @@ static int loop_close_now(lua_State *L) {
   shared_loop **ud = (shared_loop **)test_type(L, 1, loop_type);
   luaL_argcheck(L, ud != NULL, 1, "a loop expected");
   if (*ud != NULL && (*ud)->loop != NULL) {
-    clients_before_close(L, *ud);
-    before_close(L, 1);
+    detach_clients(L, *ud);
+    detach(L, 1);
     if ((*ud)->loop != NULL) loop_close(*ud);
   }
   lua_newtable(L); /* what was kept for it */

@@ -24,17 +24,7 @@ local adapter = {}
 function adapter.attach(client, controller)
   controller = controller or cqueues.running()
     or error("opamp.cqueues.attach: which controller?", 2)
-  if client.start then -- a loop has none
-    local started, message, code = client:start()
-    if not started then
-      return nil, message, code
-    end
-  end
-  local detach_before = client:before_close(nil)
-  if detach_before then
-    detach_before()
-  end
-  local descriptor = { pollfd = client:fd(), events = "r" }
+  local descriptor = { events = "r" }
   local changed = condition.new()
   -- Each step has a coroutine of its own in here, so that a handler that waits
   -- does not keep others from running.
@@ -48,6 +38,12 @@ function adapter.attach(client, controller)
       changed:signal()
     end
   end
+
+  local fd, message, code = client:attach(detach)
+  if not fd then
+    return nil, message, code
+  end
+  descriptor.pollfd = fd
 
   local function step()
     if attached then
@@ -63,7 +59,6 @@ function adapter.attach(client, controller)
     end
   end
 
-  client:before_close(detach)
   controller:wrap(function()
     while attached do
       steps:wrap(step)

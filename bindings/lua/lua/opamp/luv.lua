@@ -30,21 +30,9 @@ end
 -- @return a function that detaches, and does nothing the second time; or nil, a
 -- message and a code
 function luv.attach(client)
-  if client.start then -- a loop has none
-    local started, message, code = client:start()
-    if not started then
-      return nil, message, code
-    end
-  end
-  local detach_before = client:before_close(nil)
-  if detach_before then
-    detach_before()
-  end
   local uv, schedule = library()
-  local poll = assert(uv.new_poll(client:fd()))
-  local timer = assert(uv.new_timer())
   local attached = true
-  local wake
+  local poll, timer, wake
 
   local function detach()
     if attached then
@@ -53,6 +41,13 @@ function luv.attach(client)
       timer:close()
     end
   end
+
+  local descriptor, message, code = client:attach(detach)
+  if not descriptor then
+    return nil, message, code
+  end
+  poll = assert(uv.new_poll(descriptor))
+  timer = assert(uv.new_timer())
 
   -- Waits for the next time, unless there will be none.
   local function watch()
@@ -89,7 +84,6 @@ function luv.attach(client)
     schedule(turn)
   end
 
-  client:before_close(detach)
   watch()
   return detach
 end

@@ -41,23 +41,8 @@ end
 -- @return a function that detaches, and does nothing the second time; or nil, a
 -- message and a code
 function adapter.attach(client, options)
-  if client.start then -- a loop has none
-    local started, message, code = client:start()
-    if not started then
-      return nil, message, code
-    end
-  end
-  local detach_before = client:before_close(nil)
-  if detach_before then
-    detach_before()
-  end
-  local descriptor = client:fd()
   local attached, waiting = true, false
   local driver
-
-  if not options or options.log ~= false then
-    observe(client)
-  end
 
   local function wake()
     if waiting and driver:status() ~= "dead" then
@@ -68,6 +53,14 @@ function adapter.attach(client, options)
   local function detach()
     attached = false
     wake()
+  end
+
+  local descriptor, message, code = client:attach(detach)
+  if not descriptor then
+    return nil, message, code
+  end
+  if not options or options.log ~= false then
+    observe(client)
   end
 
   -- In a fiber of its own, so that a handler that waits keeps nobody else.
@@ -90,7 +83,6 @@ function adapter.attach(client, options)
     end
   end
 
-  client:before_close(detach)
   driver = fiber.new(drive)
   return detach
 end
