@@ -21,11 +21,8 @@ describe("a client", function()
 
   local function new(options)
     options = options or {}
-    options.url = options.url or server:url(options.scheme)
-    options.scheme = nil
     options.capabilities = options.capabilities or CAPABILITIES
-    options.poll_interval = 0.05
-    return agents.new(options)
+    return agents.at(server, options)
   end
 
   for _, scheme in ipairs({ "ws", "http" }) do

@@ -4,19 +4,12 @@
 
 local agents = require("support.agents")
 local authority = require("support.authority")
-local opamp = require("opamp")
 local peer = require("support.peer")
 local shell = require("support.shell")
 
-local URL = "wss://127.0.0.1:1/v1/opamp"
-
 local function new(options)
-  options.url = options.url or URL
-  local client, message, code = opamp.new(options)
-  if client then
-    agents.own(client)
-  end
-  return client, message, code
+  options.url = options.url or "wss://127.0.0.1:1/v1/opamp"
+  return agents.try(options)
 end
 
 local function refused(code, options, ...)

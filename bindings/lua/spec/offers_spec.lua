@@ -28,11 +28,8 @@ describe("an offer of a configuration", function()
 
   local function new(options)
     options = options or {}
-    options.url = server:url(options.scheme)
-    options.scheme = nil
     options.capabilities = CONFIG
-    options.poll_interval = 0.05
-    return agents.new(options)
+    return agents.at(server, options)
   end
 
   -- The status that the server was told, once it is `wanted`.

@@ -5,17 +5,7 @@
 local agents = require("support.agents")
 local opamp = require("opamp")
 
-local URL = "ws://127.0.0.1:1/v1/opamp"
-
--- opamp.new with these options, and a URL unless they have one.
-local function new(options)
-  options.url = options.url or URL
-  local client, message, code = opamp.new(options)
-  if client then
-    agents.own(client)
-  end
-  return client, message, code
-end
+local new = agents.try
 
 -- Options that are refused because of a value.
 local function refused(options, ...)
@@ -82,7 +72,7 @@ describe("an option", function()
     assert.matches("opamp.new: a table expected, not nil",
       agents.raised(opamp.new), 1, true)
     assert.matches("opamp.new: a table expected, not string",
-      agents.raised(opamp.new, URL), 1, true)
+      agents.raised(opamp.new, agents.NOWHERE), 1, true)
   end)
 
   it("takes the bounds that limits() tells, and nothing beyond", function()

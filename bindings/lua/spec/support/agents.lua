@@ -6,7 +6,10 @@ local core = require("opamp.core")
 local opamp = require("opamp")
 local shell = require("support.shell")
 
-local agents = {}
+local agents = {
+  -- A URL that is as good as any, where nobody listens.
+  NOWHERE = "ws://127.0.0.1:1/v1/opamp",
+}
 
 local open = {}
 local idle -- waits when there is no client
@@ -16,6 +19,22 @@ function agents.new(options)
   local client = assert(opamp.new(options))
   open[#open + 1] = client
   return client
+end
+
+--- A client of a server, over `options.scheme` or ws, that polls often over
+-- http; closed at the end of the test.
+function agents.at(server, options)
+  options.url = options.url or server:url(options.scheme)
+  options.scheme = nil
+  options.poll_interval = 0.05
+  return agents.new(options)
+end
+
+--- What opamp.new returns, which may be a client of a server that is not there.
+function agents.try(options)
+  options.url = options.url or agents.NOWHERE
+  local client, message, code = opamp.new(options)
+  return client and agents.own(client), message, code
 end
 
 --- Closes it at the end of the test; returns it.
