@@ -77,9 +77,9 @@ OPAMP_API void opamp_loop_abandon(opamp_loop *l);
 /** For a process that is going to call chroot(), or to lose its rights to read:
  * does at once what is otherwise done when a client first connects, as far as
  * it needs files. That loads libcurl and libwebsockets' libuv plugin, opens
- * /dev/urandom, and sets up OpenSSL. Certificates are read when a client is
- * made: give them as PEM texts. Names are looked up with the files that are in
- * sight then (/etc/resolv.conf, /etc/hosts).
+ * /dev/urandom, and sets up OpenSSL. The files that options name are read by
+ * opamp_options_check(). Names are looked up with what is in sight when they are
+ * (/etc/resolv.conf, /etc/hosts).
  *
  * All of it is tried; the loop can be used as before whatever the status is.
  * @retval OPAMP_ERR_UNSUPPORTED  a library is missing: HTTP or WebSocket will

@@ -199,6 +199,19 @@ OPAMP_API opamp_status opamp_options_set_instance_uid(opamp_options *o,
 OPAMP_API opamp_status opamp_options_set_capabilities(opamp_options *o,
                                                       uint64_t capabilities);
 
+/** Does at once what opamp_client_new() does first: sees whether the options go
+ * together, and reads the files they name, and those of the system's
+ * authorities where these are used. What was read is kept for the clients that
+ * are made of the options, as long as they are not changed. For a process that
+ * loses sight of its files before it makes a client (opamp_loop_prepare()).
+ * @retval OPAMP_ERR_INVALID  there is no URL; options do not go together; a bad
+ *                            handle
+ * @retval OPAMP_ERR_IO       a file cannot be read (which one, and why)
+ * @retval OPAMP_ERR_TLS      a certificate or key cannot be used
+ * @retval OPAMP_ERR_NOMEM
+ * @threads one at a time; callbacks too */
+OPAMP_API opamp_status opamp_options_check(const opamp_options *o);
+
 /** @name The table of the numbers
  * @{ */
 

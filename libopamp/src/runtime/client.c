@@ -79,11 +79,6 @@ static opamp_status take_url(opamp_client *c) {
   return opamp__url_copy(&c->url, url);
 }
 
-static bool has_store(const opamp__snapshot *s) {
-  return s->numbers[OPAMP_OPT_STORE] != 0 ||
-         s->texts[OPAMP_TEXT_STATE_DIR] != NULL;
-}
-
 static opamp_status make_core(opamp_client *c) {
   opamp__snapshot *s = c->options;
   const char *lowest = s->texts[OPAMP_TEXT_TLS_MIN_VERSION];
@@ -93,7 +88,7 @@ static opamp_status make_core(opamp_client *c) {
       .url = &s->url,
       .capabilities = s->capabilities,
       .own_uid = !s->has_uid,
-      .store = has_store(s),
+      .store = opamp__snapshot_has_store(s),
       .tls_min = lowest == NULL ? 12 : opamp__tls_version(opamp__str(lowest)),
       .env = {next_random, opamp__sha256, usable, renew_in, c}};
   if (s->has_uid)
@@ -122,29 +117,8 @@ static opamp_status join_loop(opamp_client *c) {
   return ok ? OPAMP_OK : opamp__nomem();
 }
 
-static opamp_status check_options(opamp__snapshot *s) {
-  opamp__tls *tls;
-  if (s->url.text == NULL)
-    return opamp__fail(OPAMP_ERR_INVALID, "url: there is none");
-  if (s->numbers[OPAMP_OPT_STORE] != 0 &&
-      s->texts[OPAMP_TEXT_STATE_DIR] != NULL)
-    return opamp__fail(OPAMP_ERR_INVALID,
-                       "options store and state directory: one of them");
-  if (s->numbers[OPAMP_OPT_REQUEST_CERTIFICATE] != 0 && !has_store(s))
-    return opamp__fail(OPAMP_ERR_INVALID,
-                       "option request-certificate: there is no store to keep "
-                       "the key in");
-  if (s->numbers[OPAMP_OPT_OWN_TRANSPORT] != 0) return OPAMP_OK;
-  /* A redirect may lead to TLS, so that its options are checked in any case. */
-  bool proxy_tls =
-      s->proxy.address != NULL && s->proxy.kind == OPAMP__PROXY_HTTPS;
-  if (s->url.tls || proxy_tls || opamp__snapshot_has_tls(s))
-    return opamp__snapshot_tls(s, &tls);
-  return OPAMP_OK;
-}
-
 static opamp_status set_up(opamp_client *c, opamp_loop *loop) {
-  opamp_status status = check_options(c->options);
+  opamp_status status = opamp__snapshot_check(c->options);
   if (status != OPAMP_OK) return status;
   if (loop == NULL) {
     status = opamp_loop_new(&loop, 1);
@@ -261,7 +235,7 @@ opamp_status opamp_client_stop_silent(opamp_client *c) {
 opamp_status opamp_client_request_certificate(opamp_client *c) {
   opamp_status status = opamp__client_check(c, __func__);
   if (status != OPAMP_OK) return status;
-  if (!has_store(c->options))
+  if (!opamp__snapshot_has_store(c->options))
     return opamp__fail(OPAMP_ERR_STATE,
                        "%s: there is no store to keep the key in", __func__);
   return opamp__client_post(c, opamp__command_new(OPAMP__IN_CERTIFICATE));

@@ -47,6 +47,11 @@ static opamp__snapshot *edit(opamp_options *o) {
   return o->snap;
 }
 
+opamp_status opamp_options_check(const opamp_options *o) {
+  opamp_status status = check(o, __func__);
+  return status == OPAMP_OK ? opamp__snapshot_check(o->snap) : status;
+}
+
 /* --- numbers -------------------------------------------------------------- */
 
 opamp_status opamp_options_set_number(opamp_options *o, int key,

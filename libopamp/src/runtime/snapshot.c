@@ -130,3 +130,30 @@ void opamp__snapshot_forget_tls(opamp__snapshot *s) {
   opamp__tls_unref(s->tls);
   s->tls = NULL;
 }
+
+bool opamp__snapshot_has_store(const opamp__snapshot *s) {
+  return s->numbers[OPAMP_OPT_STORE] != 0 ||
+         s->texts[OPAMP_TEXT_STATE_DIR] != NULL;
+}
+
+opamp_status opamp__snapshot_check(opamp__snapshot *s) {
+  opamp__tls *tls;
+  if (s->url.text == NULL)
+    return opamp__fail(OPAMP_ERR_INVALID, "url: there is none");
+  if (s->numbers[OPAMP_OPT_STORE] != 0 &&
+      s->texts[OPAMP_TEXT_STATE_DIR] != NULL)
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "options store and state directory: one of them");
+  if (s->numbers[OPAMP_OPT_REQUEST_CERTIFICATE] != 0 &&
+      !opamp__snapshot_has_store(s))
+    return opamp__fail(OPAMP_ERR_INVALID,
+                       "option request-certificate: there is no store to keep "
+                       "the key in");
+  if (s->numbers[OPAMP_OPT_OWN_TRANSPORT] != 0) return OPAMP_OK;
+  /* A redirect may lead to TLS, so that its options are checked in any case. */
+  bool proxy_tls =
+      s->proxy.address != NULL && s->proxy.kind == OPAMP__PROXY_HTTPS;
+  if (s->url.tls || proxy_tls || opamp__snapshot_has_tls(s))
+    return opamp__snapshot_tls(s, &tls);
+  return OPAMP_OK;
+}

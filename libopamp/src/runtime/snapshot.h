@@ -54,6 +54,12 @@ opamp_status opamp__snapshot_proxy(const opamp__snapshot *s,
 /* Whether any text or switch of TLS is set. */
 bool opamp__snapshot_has_tls(const opamp__snapshot *s);
 
+/* Whether there is anything that keeps what should survive a restart. */
+bool opamp__snapshot_has_store(const opamp__snapshot *s);
+/* Whether they go together, and a client can be made of them. What TLS needs is
+ * read, and kept. Any thread. */
+opamp_status opamp__snapshot_check(opamp__snapshot *s);
+
 /* What they say of TLS; the texts are borrowed. */
 opamp__tls_options opamp__snapshot_tls_options(const opamp__snapshot *s);
 /* The TLS configuration, borrowed; made by the first call, which reads the

@@ -118,7 +118,7 @@ bool opamp__transport_adopt(opamp__transport *t) {
 
 bool opamp__transport_cut(opamp__transport *t) {
   opamp__resolver_orphan(t->resolver);
-  return opamp__descriptors_replace(&t->descriptors);
+  return opamp__transport_adopt(t);
 }
 
 void opamp__transport_close_descriptors(opamp__transport *t) {

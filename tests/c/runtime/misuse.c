@@ -148,6 +148,7 @@ static void options_calls(opamp_options *o, const char *text) {
   REFUSES(opamp_options_set_number(o, OPAMP_OPT_HEARTBEAT, 30000));
   REFUSES(opamp_options_set_text(o, OPAMP_TEXT_URL, NULL));
   REFUSES(opamp_options_add_header(o, "a", "b"));
+  REFUSES(opamp_options_check(o));
   REFUSES(opamp_options_add_proxy_header(o, "a", "b"));
   REFUSES(opamp_options_set_instance_uid(o, none));
   REFUSES(opamp_options_set_capabilities(o, 1));

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../transport/fixture.h"
 #include "rt.h"
 
 /* A loop that is made and prepared in one process and used by its children,
@@ -120,6 +121,39 @@ TEST(a_loop_that_was_used_is_not_adopted) {
   opamp_loop_free(l);
   opamp_options_free(o);
   stub_free(s);
+}
+
+static opamp_status make_client(const opamp_options *o) {
+  opamp_client *c;
+  opamp_status status = opamp_client_new(&c, NULL, o);
+  opamp_client_free(c);
+  return status;
+}
+
+/* Covers: SET-8 */
+TEST(options_that_were_checked_need_their_files_no_more) {
+  char dir[] = "/tmp/opamp-checked-XXXXXX", from[400], link[64];
+  opamp_options *o;
+  CHECK(mkdtemp(dir) != NULL);
+  CHECK(realpath(cert_path("ca.pem"), from) != NULL);
+  snprintf(link, sizeof link, "%s/ca.pem", dir);
+  CHECK_EQ(symlink(from, link), 0);
+  CHECK_EQ(opamp_options_new(&o), OPAMP_OK);
+  CHECK_EQ(opamp_options_check(o), OPAMP_ERR_INVALID); /* no URL */
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_URL, "wss://h"), OPAMP_OK);
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_TLS_CA_FILE, link), OPAMP_OK);
+  CHECK_EQ(opamp_options_check(o), OPAMP_OK);
+  CHECK_EQ(unlink(link), 0);
+  CHECK_EQ(opamp_options_check(o), OPAMP_OK);
+  CHECK_EQ(make_client(o), OPAMP_OK);
+  CHECK_EQ(make_client(o), OPAMP_OK);
+  /* A change has them read again. */
+  CHECK_EQ(opamp_options_set_text(o, OPAMP_TEXT_URL, "wss://g"), OPAMP_OK);
+  CHECK_EQ(make_client(o), OPAMP_ERR_IO);
+  CHECK_EQ(opamp_options_check(o), OPAMP_ERR_IO);
+  CHECK(strstr(opamp_errmsg(), link) != NULL);
+  opamp_options_free(o);
+  CHECK_EQ(rmdir(dir), 0);
 }
 
 TEST(prepare_and_adopt_answer_bad_handles) {
