@@ -204,11 +204,26 @@ end
 
 local known_of_run = { until_ = true, timeout = true }
 
-local function check_until(until_)
+local function run(driven, options)
+  options = check_options(options, known_of_run, "run")
+  local until_ = options.until_
   if until_ ~= nil and type(until_) ~= "function" then
-    error("run: 'until_' must be a function, not " .. type(until_), 3)
+    error("run: 'until_' must be a function, not " .. type(until_), 2)
   end
-  return until_
+  local timeout = check_seconds(options.timeout, "run", "'timeout'")
+  local is_client = driven.start ~= nil
+  if is_client then
+    local ok, message, code = driven:start()
+    if not ok then
+      return nil, message, code
+    end
+  elseif not until_ and not timeout then
+    error("run: 'until_' or 'timeout' is needed for a loop", 2)
+  end
+  return run_until(driven, function()
+    return is_client and driven:state() == "stopped"
+      or until_ ~= nil and until_(driven)
+  end, timeout)
 end
 
 local function check_handler(kind, handler, name, level)
@@ -314,18 +329,8 @@ Client.poll = poll_events
 -- in seconds
 -- @treturn true|nil,string,string true; or nil, a message and a code,
 -- `"timeout"` when the time was over
-function Client:run(options)
-  options = check_options(options, known_of_run, "run")
-  local until_ = check_until(options.until_)
-  local timeout = check_seconds(options.timeout, "run", "'timeout'")
-  local ok, message, code = self:start()
-  if not ok then
-    return nil, message, code
-  end
-  return run_until(self, function()
-    return self:state() == "stopped" or until_ ~= nil and until_(self)
-  end, timeout)
-end
+-- @function client:run
+Client.run = run
 
 local known_of_stop = { disconnect = true, wait = true }
 
@@ -400,17 +405,8 @@ Loop.poll = poll_events
 -- @tab options `until_`, a function: ends when it returns true; `timeout`, in
 -- seconds; one of them is needed
 -- @treturn true|nil,string,string true; or nil, a message and a code
-function Loop:run(options)
-  options = check_options(options, known_of_run, "run")
-  local until_ = check_until(options.until_)
-  local timeout = check_seconds(options.timeout, "run", "'timeout'")
-  if not until_ and not timeout then
-    error("loop:run: 'until_' or 'timeout' is needed", 2)
-  end
-  return run_until(self, function()
-    return until_ ~= nil and until_(self)
-  end, timeout)
-end
+-- @function loop:run
+Loop.run = run
 
 --- As `client:fd`.
 -- @function loop:fd
@@ -466,21 +462,21 @@ end
 -- The handlers that options give, before anything is made.
 local function check_handlers(on)
   if on ~= nil and type(on) ~= "table" then
-    error("opamp.new: option 'on' must be a table, not " .. type(on), 3)
+    error("opamp.new: option 'on' must be a table, not " .. type(on), 4)
   end
   for kind, handler in pairs(on or {}) do
-    check_handler(kind, handler, "opamp.new: option 'on'", 4)
+    check_handler(kind, handler, "opamp.new: option 'on'", 5)
   end
 end
 
---- A new client, which does nothing before it is started.
--- @tab options see the page about options
--- @treturn client|nil,string,string the client; or nil, a message and a code
-function opamp.new(options)
+local function check_new(options, name)
   if type(options) ~= "table" then
-    error("opamp.new: a table expected, not " .. type(options), 2)
+    error(("%s: a table expected, not %s"):format(name, type(options)), 3)
   end
   check_handlers(options.on)
+end
+
+local function make(plan, options)
   local loop = options.loop
   if not loop then
     local made, message, code = core.new_loop(1)
@@ -489,8 +485,7 @@ function opamp.new(options)
     end
     loop = made
   end
-  local client, message, code =
-    core.new_client(options, loop, not options.loop)
+  local client, message, code = core.new_client(plan, loop, not options.loop)
   if not client then
     if not options.loop then
       loop:close()
@@ -504,6 +499,35 @@ function opamp.new(options)
     client:on(kind, handler)
   end
   return client
+end
+
+--- A new client, which does nothing before it is started.
+-- @tab options see the page about options
+-- @treturn client|nil,string,string the client; or nil, a message and a code
+function opamp.new(options)
+  check_new(options, "opamp.new")
+  local plan, message, code = core.plan(options)
+  if not plan then
+    return nil, message, code
+  end
+  return make(plan, options)
+end
+
+--- What `new` does before it makes the client: looks at the options, and reads
+-- the files they name, and the system's authorities where they are used. For a
+-- host that loses sight of its files in between.
+-- @tab options as those of `new`
+-- @treturn function|nil,string,string makes a client of them each time it is
+-- called, as `new`; or nil, a message and a code
+function opamp.prepare(options)
+  check_new(options, "opamp.prepare")
+  local plan, message, code = core.plan(options)
+  if not plan then
+    return nil, message, code
+  end
+  return function()
+    return make(plan, options)
+  end
 end
 
 return opamp

@@ -4,6 +4,7 @@
 
 local agents = require("support.agents")
 local authority = require("support.authority")
+local opamp = require("opamp")
 local peer = require("support.peer")
 local shell = require("support.shell")
 
@@ -184,6 +185,28 @@ describe("TLS", function()
         agents.connect(new({ url = server:url(scheme), tls = tls })):close()
       end
     end
+  end)
+
+  it("may be read long before the client is made", function()
+    local copy = folder .. "/copy.pem"
+    shell.output(("cp %s %s"):format(file("ca.pem"), copy))
+    local connected = 0
+    local options = {
+      url = server:url(),
+      tls = { ca = copy },
+      on = { connected = function() connected = connected + 1 end },
+    }
+    local make = assert(opamp.prepare(options))
+    os.remove(copy)
+    agents.connect(agents.own(assert(make())))
+    agents.connect(agents.own(assert(make())))
+    assert.equal(2, connected)
+    local nothing, message, code = opamp.prepare(options)
+    assert.is_nil(nothing)
+    assert.equal("io", code)
+    assert.matches(copy, message, 1, true)
+    assert.matches("opamp.prepare: a table expected, not nil",
+      agents.raised(opamp.prepare), 1, true)
   end)
 
   it("trusts the authorities of a directory", function()

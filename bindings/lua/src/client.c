@@ -73,48 +73,68 @@ static void free_client(lua_client *c) {
   loop_unref(shared);
 }
 
-/* What the agent says of itself from its first message on: pushes the owner of
- * an AgentDescription, or what new_client is to return. */
-static int push_description(lua_State *L, opamp_msg ***owner) {
-  lua_newtable(L);
-  lua_getfield(L, 1, "identifying");
-  lua_setfield(L, -2, "identifying");
-  lua_getfield(L, 1, "non_identifying");
-  lua_setfield(L, -2, "non_identifying");
-  return encode_argument(L, lua_gettop(L), OPAMP_MSG_AGENT_DESCRIPTION,
-                         "options", &opamp_new, owner);
-}
+/* What a client is made of. */
+enum { PLAN_OPTIONS = 1, PLAN_DESCRIPTION = 2 };
 
-/* new_client(options, loop, owns_loop): what can be wrong is looked at before
- * anything is there that others would see, such as a lock. */
-static int client_new(lua_State *L) {
-  shared_loop *shared = check_loop(L, 2);
-  lua_client *c;
+/* plan(options): a list of the options object and the description, once they
+ * are found to be good; files were read. */
+static int client_plan(lua_State *L) {
   opamp_options *options;
   opamp_msg **description;
   opamp_status status;
   int failed;
   check_table(L, 1);
-  lua_settop(L, 3);
-  c = push_empty(L);
-  failed = push_description(L, &description);
+  lua_settop(L, 1);
+  lua_createtable(L, 2, 0);
+  lua_createtable(L, 0, 2);
+  lua_getfield(L, 1, "identifying");
+  lua_setfield(L, -2, "identifying");
+  lua_getfield(L, 1, "non_identifying");
+  lua_setfield(L, -2, "non_identifying");
+  failed = encode_argument(L, 3, OPAMP_MSG_AGENT_DESCRIPTION, "options",
+                           &opamp_new, &description);
   if (failed != 0) return failed;
+  lua_rawseti(L, 2, PLAN_DESCRIPTION);
   options = build_options(L);
   if (options == NULL) return 3;
-  status = opamp_client_new(&c->client, shared->loop, options);
+  lua_rawseti(L, 2, PLAN_OPTIONS);
+  status = opamp_options_check(options);
+  if (status != OPAMP_OK) return fail(L, status, NULL);
+  lua_settop(L, 2);
+  return 1;
+}
+
+/* What a plan has at a place: a userdata that holds a pointer. */
+static void *planned(lua_State *L, int key) {
+  void *ud;
+  lua_rawgeti(L, 1, key);
+  ud = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return ud;
+}
+
+/* new_client(plan, loop, owns_loop) */
+static int client_new(lua_State *L) {
+  shared_loop *shared = check_loop(L, 2);
+  lua_client *c;
+  opamp_options **options;
+  opamp_msg **description;
+  opamp_status status;
+  check_table(L, 1);
+  lua_settop(L, 3);
+  options = (opamp_options **)planned(L, PLAN_OPTIONS);
+  description = (opamp_msg **)planned(L, PLAN_DESCRIPTION);
+  c = push_empty(L);
+  status = opamp_client_new(&c->client, shared->loop, *options);
   if (status != OPAMP_OK) return fail(L, status, NULL);
   c->shared = shared;
   c->owns_loop = lua_toboolean(L, 3) != 0;
   shared->users++;
   opamp_client_set_user_data(c->client, c);
   status = opamp_client_set_description(c->client, *description);
-  drop_owner(description);
-  if (status != OPAMP_OK) {
-    free_client(c);
-    return fail(L, status, NULL);
-  }
-  lua_pushvalue(L, 4);
-  return 1;
+  if (status == OPAMP_OK) return 1;
+  free_client(c);
+  return fail(L, status, NULL);
 }
 
 static int client_gc(lua_State *L) {
@@ -224,7 +244,8 @@ void client_open(lua_State *L) {
                                   {"__close", client_close},
                                   {"__tostring", client_tostring},
                                   {NULL, NULL}};
-  static const luaL_Reg functions[] = {{"new_client", client_new},
+  static const luaL_Reg functions[] = {{"plan", client_plan},
+                                       {"new_client", client_new},
                                        {"stop", client_stop},
                                        {"own_table", own_table},
                                        {NULL, NULL}};

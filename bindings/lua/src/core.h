@@ -78,8 +78,7 @@ void push_place(lua_State *L, const place *at);
 /* What came of it: after a failure a text is on the stack. */
 typedef struct encoder {
   lua_State *L;
-  opamp_status status; /* of what is wrong with a value */
-  bool misuse;         /* a value is of a wrong type */
+  opamp_status status; /* of what is wrong with a value; OPAMP_OK: its type is */
   int depth;           /* of messages */
 } encoder;
 
@@ -138,7 +137,7 @@ enum {
   FIELD_PLAIN = 0,
   FIELD_NANOSECONDS = 1,         /* as seconds */
   FIELD_AGENT_CAPABILITIES = 2,  /* as a set of names */
-  FIELD_SERVER_CAPABILITIES = 3, /* as a set of names */
+  FIELD_SERVER_CAPABILITIES = 3  /* as a set of names */
 };
 
 const char *schema_name(int type, int field);
@@ -159,7 +158,7 @@ typedef struct shared_loop {
 void loop_open(lua_State *L);
 /* The methods that loops and clients share, to the table on the top. */
 void add_driving(lua_State *L);
-/* Raises when argument 1 is no loop, or was closed. */
+/* Raises when it is no loop, or was closed. */
 shared_loop *check_loop(lua_State *L, int index);
 /* The loop of a loop or client. */
 shared_loop *check_driven(lua_State *L, int index);
@@ -182,7 +181,6 @@ void detach_clients(lua_State *L, const shared_loop *s);
 void push_client(lua_State *L, const void *user_data);
 void view_open(lua_State *L);
 void report_open(lua_State *L);
-int set_headers(lua_State *L);
 /* The names of capabilities, of an agent or of a server. */
 typedef struct capability_names {
   uint64_t (*bit_of)(const char *name);
@@ -196,8 +194,8 @@ extern const capability_names agent_capability_names, server_capability_names;
 uint64_t check_capabilities(lua_State *L, int index, const blame *of,
                             uint64_t bits, const capability_names *names);
 
-/* Pushes the options object for the table that is argument 1 and returns it; NULL
- * with nil, text, code pushed instead. */
+/* Pushes a userdata that holds the options object for the table that is argument
+ * 1, and returns that; NULL with nil, text, code pushed instead. */
 opamp_options *build_options(lua_State *L);
 void options_open(lua_State *L);
 

@@ -15,7 +15,6 @@ bool encode_fail(encoder *e, const place *at, opamp_status status,
   va_list args;
   luaL_checkstack(e->L, LUA_MINSTACK, "the place of an error");
   e->status = status;
-  e->misuse = status == OPAMP_OK;
   push_place(e->L, at);
   lua_pushliteral(e->L, ": ");
   va_start(args, format);
@@ -91,7 +90,7 @@ static bool encode_enum(encoder *e, opamp_msg *m, int field, const place *at) {
   return encode_check(e, at, opamp_msg_set_u64(m, field, value));
 }
 
-/* As a set; a number is taken for the bits. */
+/* As a list or set of names. */
 static bool encode_capabilities(encoder *e, opamp_msg *m, int field, int form,
                                 const place *at) {
   static const blame encoding = {"opamp.encode", 1};
@@ -287,7 +286,7 @@ int encode_argument(lua_State *L, int index, int type, const char *name,
     return 0;
   }
   drop_owner(*owner);
-  if (e.misuse && of != NULL) misuse(L, of, "%s", lua_tostring(L, -1));
-  if (e.misuse) bad_argument(L, index, lua_tostring(L, -1));
-  return fail_text(L, e.status, lua_tostring(L, -1));
+  if (e.status != OPAMP_OK) return fail_text(L, e.status, lua_tostring(L, -1));
+  if (of != NULL) misuse(L, of, "%s", lua_tostring(L, -1));
+  bad_argument(L, index, lua_tostring(L, -1));
 }

@@ -8,7 +8,6 @@
 -- @module opamp.haproxy
 
 local opamp = require("opamp")
-local certificates = require("opamp.haproxy.certificates")
 local log = require("opamp.haproxy.log")
 
 local haproxy = {}
@@ -27,9 +26,9 @@ end
 -- --- in the tasks ----------------------------------------------------------
 
 local function make()
-  local client, why = opamp.new(agent.conf)
+  local client, why = agent.make()
   if client then
-    log.listen(client, agent.conf.on or {})
+    log.listen(client, agent.on)
     local started
     started, why = client:start()
     if started then
@@ -66,7 +65,7 @@ local function drive(client)
 end
 
 local function run()
-  local adopted, why = agent.conf.loop:adopt()
+  local adopted, why = agent.loop:adopt()
   if not adopted then
     agent.is_over = true
     return log.tell(why)
@@ -82,7 +81,7 @@ local function run()
   -- Without a good-bye: the agent of the next worker may have the same uid.
   agent.is_over = true
   agent.client = nil
-  agent.conf.loop:close()
+  agent.loop:close()
 end
 
 -- A handler may sleep in the task that runs it: meanwhile this one keeps the
@@ -98,24 +97,13 @@ end
 
 -- --- before the fork -------------------------------------------------------
 
-local function copy(settings)
+local function with_loop(conf, loop)
   local new = {}
-  for name, value in pairs(settings) do
+  for name, value in pairs(conf) do
     new[name] = value
   end
+  new.loop = loop
   return new
-end
-
--- What is wrong with the options is found by making a client with them, all but
--- the directory, which the agent of the last worker has.
-local function check(conf)
-  local trial = copy(conf)
-  trial.state_dir = nil
-  local client, why = opamp.new(trial)
-  if not client then
-    error("opamp.haproxy.register: " .. why, 0)
-  end
-  client:close()
 end
 
 --- Has this HAProxy run an agent; for the file that `lua-load` or
@@ -134,13 +122,18 @@ function haproxy.register(conf, options)
   if core.thread > 1 then
     return -- the state of another thread has it
   end
-  conf = copy(conf)
-  conf.tls = certificates.of(conf.url, conf.tls)
-  check(conf)
-  local loop, why = opamp.loop()
-  conf.loop = loop or error("opamp.haproxy.register: " .. why, 0)
+  local loop = assert(opamp.loop())
+  local planned, why = opamp.prepare(with_loop(conf, loop))
+  if not planned then
+    error("opamp.haproxy.register: " .. why, 0)
+  end
   loop:prepare() -- what is missing is told when it is needed
-  agent = { conf = conf, interval = math.ceil(interval * 1000) }
+  agent = {
+    make = planned,
+    on = conf.on or {},
+    loop = loop,
+    interval = math.ceil(interval * 1000),
+  }
   core.register_task(run)
   core.register_task(assist)
 end

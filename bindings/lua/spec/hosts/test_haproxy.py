@@ -168,10 +168,13 @@ def test_reload_under_load(peer: Peer, tmp_path: Path) -> None:
 
 ATTEMPTS = """
 local opamp = require("opamp")
-local new = opamp.new
-function opamp.new(options)
-  core.log(core.notice, options.state_dir and "attempt" or "check")
-  return new(options)
+local prepare = opamp.prepare
+function opamp.prepare(options)
+  local make = assert(prepare(options))
+  return function()
+    core.log(core.notice, "attempt")
+    return make()
+  end
 end
 """
 
@@ -262,6 +265,21 @@ def test_chroot_and_the_authorities_of_the_system(
 
 
 @needs_root
+def test_chroot_and_a_directory_of_authorities(
+    authority: Authority, tmp_path: Path
+) -> None:
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    (folder / "ca.pem").write_text(authority.file("ca.pem").read_text())
+    files, _ = in_chroot(tmp_path)
+    with tls_peer(authority) as peer:
+        env = {"OPAMP_URL": peer.url(), "OPAMP_CA": str(folder)}
+        with Haproxy(files, "-W", **env) as haproxy:
+            peer.wait_message("agent_description")
+            haproxy.end(signal.SIGTERM)
+
+
+@needs_root
 def test_chroot_and_a_name(peer: Peer, tmp_path: Path) -> None:
     """What a name means is in files of the chroot, and asking takes a thread."""
     files, root = in_chroot(tmp_path, "    insecure-fork-wanted\n")
@@ -310,19 +328,6 @@ def test_a_name_through_haproxy(authority: Authority, tmp_path: Path) -> None:
             haproxy.reload()
             peer.wait_message("agent_description", count=2)
             until(lambda: not is_running(old_worker), haproxy.text)
-            haproxy.end(signal.SIGTERM)
-
-
-def test_a_directory_of_authorities(authority: Authority, tmp_path: Path) -> None:
-    """The library reads it, which it can without a chroot."""
-    folder = tmp_path / "authorities"
-    folder.mkdir()
-    (folder / "ca.pem").write_text(authority.file("ca.pem").read_text())
-    with tls_peer(authority) as peer:
-        files = Files(tmp_path / "haproxy")
-        env = {"OPAMP_URL": peer.url(), "OPAMP_CA": str(folder)}
-        with Haproxy(files, "-W", **env) as haproxy:
-            peer.wait_message("agent_description")
             haproxy.end(signal.SIGTERM)
 
 
@@ -463,7 +468,10 @@ def test_the_end_of_an_attempt(tmp_path: Path, number: int) -> None:
     ("arguments", "says"),
     [
         ('{ url = "ws://a", tls = { ca = "/none/ca.pem" } }', "/none/ca.pem: No such"),
-        ('{ url = "wss://a", tls = { cert = "/tmp" } }', "/tmp: Is a directory"),
+        (
+            '{ url = "wss://a", tls = { cert = "/tmp", key = "/tmp" } }',
+            "/tmp: not a regular file",
+        ),
         ('{ url = "wss://a", tls = { ca_pem = "nonsense" } }', "CA"),
         ('{ url = "ftp://a" }', "ftp"),
         ("{ url = 1 }", "url"),
