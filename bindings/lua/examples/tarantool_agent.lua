@@ -40,10 +40,14 @@ client:set_health { healthy = true, status = "running" }
 local detach = require("opamp.tarantool").attach(client)
 
 -- What an instance does when it is told to end; it waits for this function.
+local stopped = fiber.cond()
+client:on("stopped", function()
+  stopped:broadcast()
+end)
 box.ctl.on_shutdown(function()
   client:stop()
-  while client:state() ~= "stopped" do
-    fiber.sleep(0.01)
+  if client:state() ~= "stopped" then
+    stopped:wait(3)
   end
   detach()
 end)

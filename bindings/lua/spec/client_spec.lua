@@ -73,15 +73,7 @@ describe("a client", function()
     assert.is_true(client:stop({ disconnect = false, wait = 20 }))
     assert.is_false(stopped[1].disconnect_sent)
     local uid = agents.uid(client)
-    local connection = server:wait(nil, function(e)
-      return e.event == "message" and e.instance_uid == uid
-    end).connection
-    server:wait(nil, function(e)
-      return e.event == "closed" and e.connection == connection
-    end)
-    for _, message in ipairs(server:messages(uid)) do
-      assert.is_nil(message.agent_disconnect)
-    end
+    assert.is_false(server:ended(uid, server:connection(uid)))
   end)
 
   it("stops at once when there is nothing to wait for", function()

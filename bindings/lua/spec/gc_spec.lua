@@ -91,16 +91,9 @@ describe("garbage", function()
       agents.connect(client)
       uid = agents.uid(client)
     end
-    local connection = server:wait(nil, function(e)
-      return e.event == "message" and e.instance_uid == uid
-    end).connection
+    local connection = server:connection(uid)
     collect()
-    server:wait(nil, function(e)
-      return e.event == "closed" and e.connection == connection
-    end)
-    for _, message in ipairs(server:messages(uid)) do
-      assert.is_nil(message.agent_disconnect)
-    end
+    assert.is_false(server:ended(uid, connection))
   end)
 
   it("is a client that only its handlers refer to", function()
@@ -325,12 +318,7 @@ describe("a state that ends", function()
     ]], server:url())
     assert.equal(0, status)
     local uid = "017f22e2-79b0-7cc3-98c4-dc0c0c073900"
-    local connection = server:wait(nil, function(e)
-      return e.event == "message" and e.instance_uid == uid
-    end).connection
-    server:wait(nil, function(e)
-      return e.event == "closed" and e.connection == connection
-    end)
+    assert.is_false(server:ended(uid, server:connection(uid)))
     assert.equal(1, #server:messages(uid))
   end)
 end)

@@ -169,6 +169,26 @@ function Peer:messages(uid)
   return found
 end
 
+--- The number of an agent's connection, by the text of its uid.
+function Peer:connection(uid)
+  return self:wait(nil, function(e)
+    return e.event == "message" and e.instance_uid == uid
+  end).connection
+end
+
+--- Waits for the end of an agent's connection; whether it said good-bye.
+function Peer:ended(uid, connection)
+  self:wait(nil, function(e)
+    return e.event == "closed" and e.connection == connection
+  end)
+  for _, message in ipairs(self:messages(uid)) do
+    if message.agent_disconnect then
+      return true
+    end
+  end
+  return false
+end
+
 --- Has the server send a ServerToAgent.
 function Peer:send(message, driven)
   return self:command("send", { message = message }, driven)

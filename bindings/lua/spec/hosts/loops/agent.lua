@@ -57,6 +57,25 @@ local function on_remote_config(event, client, api)
   return "applied"
 end
 
+--- For `new`: has a handler pause, and then wait for a condition of its host.
+function agent.gate(condition, pause)
+  local may_go_on = false
+  return {
+    check = function() end,
+    wait = function()
+      pause(0.001)
+      while not may_go_on do
+        condition:wait()
+      end
+      may_go_on = false
+    end,
+    resume = function()
+      may_go_on = true
+      condition:signal()
+    end,
+  }
+end
+
 --- `attach(client)` is the adapter's. `api` has what a handler may need there:
 -- wait() suspends it until resume() is called, check() is called in it.
 function agent.new(url, heartbeat, attach, api)

@@ -5,25 +5,13 @@
 local cqueues = require("cqueues")
 local condition = require("cqueues.condition")
 local adapter = require("opamp.cqueues")
+local agent = require("agent")
 
-local controller, resumed, may_go_on = cqueues.new(), condition.new(), false
+local controller = cqueues.new()
 
-local tell = require("agent").new(arg[1], arg[2], function(client)
+local tell = agent.new(arg[1], arg[2], function(client)
   return adapter.attach(client, controller)
-end, {
-  check = function() end,
-  wait = function()
-    cqueues.sleep(0.001)
-    while not may_go_on do
-      resumed:wait()
-    end
-    may_go_on = false
-  end,
-  resume = function()
-    may_go_on = true
-    resumed:signal()
-  end,
-})
+end, agent.gate(condition.new(), cqueues.sleep))
 
 -- What a read leaves is seen by the next poll.
 io.stdin:setvbuf("no")

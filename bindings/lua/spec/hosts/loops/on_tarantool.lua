@@ -5,23 +5,10 @@
 local fiber = require("fiber")
 local socket = require("socket")
 local adapter = require("opamp.tarantool")
+local agent = require("agent")
 
-local resumed, may_go_on = fiber.cond(), false
-
-local tell = require("agent").new(arg[1], arg[2], adapter.attach, {
-  check = function() end,
-  wait = function()
-    fiber.sleep(0.001)
-    while not may_go_on do
-      resumed:wait()
-    end
-    may_go_on = false
-  end,
-  resume = function()
-    may_go_on = true
-    resumed:signal()
-  end,
-})
+local tell = agent.new(arg[1], arg[2], adapter.attach,
+  agent.gate(fiber.cond(), fiber.sleep))
 
 -- What a read leaves is seen by the next wait.
 io.stdin:setvbuf("no")
