@@ -25,47 +25,17 @@ opamp_event *event_of(lua_State *L, int index) {
   return e != NULL ? *e : NULL;
 }
 
-/* The field of ServerToAgent that an event is about; 0: none of its own. */
-static int part_of(int kind) {
-  switch (kind) {
-    case OPAMP_EVENT_REMOTE_CONFIG:
-      return OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG;
-    case OPAMP_EVENT_CONNECTION_SETTINGS:
-      return OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS;
-    case OPAMP_EVENT_PACKAGES:
-      return OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE;
-    case OPAMP_EVENT_CUSTOM_MESSAGE:
-      return OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE;
-    case OPAMP_EVENT_SERVER_ERROR:
-      return OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE;
-    default:
-      return 0;
-  }
-}
-
-/* Protobuf's frame of a field that is a message: tag and length. */
-static void push_frame(lua_State *L, int field, size_t len) {
-  char frame[12];
-  size_t n = 0;
-  frame[n++] = (char)(field << 3 | 2);
-  for (; len > 0x7f; len >>= 7) frame[n++] = (char)((len & 0x7f) | 0x80);
-  frame[n++] = (char)len;
-  lua_pushlstring(L, frame, n);
-}
-
 /* event.raw */
 static void push_raw(lua_State *L, const opamp_event *e) {
-  const opamp_msg *m = opamp_event_msg(e);
-  int part = part_of(opamp_event_kind(e));
-  if (m == NULL) {
+  size_t len = 0;
+  void *room;
+  (void)opamp_event_raw(e, NULL, &len);
+  room = lua_newuserdata(L, len > 0 ? len : 1);
+  if (opamp_event_raw(e, (uint8_t *)room, &len) == OPAMP_OK)
+    lua_pushlstring(L, (const char *)room, len);
+  else
     lua_pushnil(L);
-    return;
-  }
-  push_packed(L, m);
-  if (part == 0) return; /* the whole message */
-  push_frame(L, part, lua_rawlen(L, -1));
-  lua_insert(L, -2);
-  lua_concat(L, 2);
+  lua_remove(L, -2);
 }
 
 /* --- what each kind carries --------------------------------------------------------- */
@@ -133,10 +103,9 @@ static void put_message(lua_State *L, const opamp_event *e) {
 }
 
 static void put_log(lua_State *L, const opamp_event *e) {
-  static const char *const levels[] = {"none", "error", "warn", "info",
-                                       "debug"};
   int64_t level = opamp_event_number(e, OPAMP_NUM_LEVEL);
-  lua_pushstring(L, levels[level >= 0 && level <= 4 ? level : 4]);
+  if (level > OPAMP_LOG_DEBUG) level = OPAMP_LOG_DEBUG; /* of a newer library */
+  lua_pushstring(L, log_level_names[level]);
   lua_setfield(L, -2, "level");
   put_text(L, e, "message");
 }

@@ -184,6 +184,19 @@ OPAMP_API opamp_bytes opamp_event_previous(const opamp_event *e);
  * @threads any, one at a time; callbacks too */
 OPAMP_API const opamp_msg *opamp_event_msg(const opamp_event *e);
 
+/** What the server said, packed, fields of newer protocols included: the
+ * ServerToAgent of MESSAGE_RECEIVED; of other events that carry a message, one
+ * with the part that the event is about. `*len` is the room on entry and the
+ * size on return; buf == NULL, *len == 0 asks for the size.
+ * @retval OPAMP_ERR_NOTFOUND  it carries no message
+ * @retval OPAMP_ERR_SPACE     nothing was written, `*len` is what it takes
+ * @retval OPAMP_ERR_DEPTH     as opamp_msg_pack()
+ * @retval OPAMP_ERR_NOMEM
+ * @retval OPAMP_ERR_INVALID   a bad handle
+ * @threads any, one at a time; callbacks too */
+OPAMP_API opamp_status opamp_event_raw(const opamp_event *e, uint8_t *buf,
+                                       size_t *len);
+
 /** One of its numbers, OPAMP_NUM_….
  * @threads any, one at a time; callbacks too */
 OPAMP_API int64_t opamp_event_number(const opamp_event *e, int num);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "runtime/runtime.h"
+#include "wire/wire.h"
 
 /* --- reading -------------------------------------------------------------- */
 
@@ -55,6 +56,49 @@ int64_t opamp_event_number(const opamp_event *e, int num) {
   for (int i = 0; i < OPAMP__EVENT_NUMBERS; i++)
     if (e->keys[i] == num) return e->values[i];
   return 0;
+}
+
+/* The field of ServerToAgent that an event's message is; 0: it is a whole one. */
+static int part_of(int kind) {
+  switch (kind) {
+    case OPAMP_EVENT_REMOTE_CONFIG:
+      return OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG;
+    case OPAMP_EVENT_CONNECTION_SETTINGS:
+      return OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS;
+    case OPAMP_EVENT_PACKAGES:
+      return OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE;
+    case OPAMP_EVENT_CUSTOM_MESSAGE:
+      return OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE;
+    case OPAMP_EVENT_SERVER_ERROR:
+      return OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE;
+    default:
+      return 0;
+  }
+}
+
+opamp_status opamp_event_raw(const opamp_event *e, uint8_t *buf, size_t *len) {
+  opamp_status status = opamp__handle_check(e, OPAMP__HANDLE_EVENT, __func__);
+  opamp__buf head = {0};
+  size_t size = 0, room = *len;
+  int part;
+  if (status != OPAMP_OK) return status;
+  if (e->msg == NULL)
+    return opamp__fail(OPAMP_ERR_NOTFOUND,
+                       "opamp_event_raw: a %s event has no message",
+                       opamp_event_kind_name(e->kind));
+  part = part_of(e->kind);
+  if (part == 0) return opamp_msg_pack(e->msg, buf, len);
+  status = opamp_msg_pack(e->msg, NULL, &size);
+  if (status != OPAMP_OK && status != OPAMP_ERR_SPACE) return status;
+  *len = opamp__bytes_field_size(part, size);
+  if (room < *len)
+    return opamp__fail(OPAMP_ERR_SPACE, "opamp_event_raw: %zu bytes are needed",
+                       *len);
+  if (!opamp__put_head(&head, part, size)) return opamp__nomem();
+  memcpy(buf, head.ptr, head.len);
+  status = opamp_msg_pack(e->msg, buf + head.len, &size);
+  opamp__buf_free(&head);
+  return status;
 }
 
 /* --- answering ------------------------------------------------------------ */

@@ -21,12 +21,16 @@ bool opamp__put_varint(opamp__buf *b, int field, uint64_t v) {
   return opamp__buf_append(b, head, n);
 }
 
-bool opamp__put_bytes(opamp__buf *b, int field, opamp_bytes v) {
+bool opamp__put_head(opamp__buf *b, int field, size_t len) {
   uint8_t head[2 * VARINT_MAX];
   size_t n = write_tag(head, field, 2);
-  n += write_varint(head + n, v.len);
-  return opamp__buf_reserve(b, n + v.len) && opamp__buf_append(b, head, n) &&
-         opamp__buf_append(b, v.ptr, v.len);
+  n += write_varint(head + n, len);
+  return opamp__buf_append(b, head, n);
+}
+
+bool opamp__put_bytes(opamp__buf *b, int field, opamp_bytes v) {
+  return opamp__buf_reserve(b, opamp__bytes_field_size(field, v.len)) &&
+         opamp__put_head(b, field, v.len) && opamp__buf_append(b, v.ptr, v.len);
 }
 
 size_t opamp__bytes_field_size(int field, size_t len) {

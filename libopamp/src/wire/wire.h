@@ -51,7 +51,8 @@ opamp_status opamp__msg_pack_canonical(const opamp_msg *m, opamp__buf *out);
  * out of memory. */
 bool opamp__put_varint(opamp__buf *b, int field, uint64_t v);
 bool opamp__put_bytes(opamp__buf *b, int field, opamp_bytes v);
-/* The size of the latter. */
+/* Of the latter, what comes before the bytes; and the size. */
+bool opamp__put_head(opamp__buf *b, int field, size_t len);
 size_t opamp__bytes_field_size(int field, size_t len);
 
 /* The version of protobuf-c that was loaded. */

@@ -158,6 +158,8 @@ static void options_calls(opamp_options *o, const char *text) {
 }
 
 static void event_calls(opamp_event *e, const char *text) {
+  size_t len = 0;
+  REFUSES(opamp_event_raw(e, NULL, &len));
   REFUSES(opamp_event_accept(e));
   REFUSES(opamp_event_reject(e, NULL));
   REFUSES(opamp_event_defer(e));

@@ -136,6 +136,55 @@ TEST(capabilities_and_a_custom_message_are_taken) {
   rt_free(&t);
 }
 
+static opamp_msg *raw_of(const opamp_event *e) {
+  uint8_t bytes[256];
+  size_t len = 0, size;
+  opamp_msg *m;
+  CHECK_EQ(opamp_event_raw(e, NULL, &len), OPAMP_ERR_SPACE);
+  size = len;
+  len = size - 1;
+  CHECK_EQ(opamp_event_raw(e, bytes, &len), OPAMP_ERR_SPACE);
+  CHECK_EQ(len, size);
+  CHECK_EQ(opamp_event_raw(e, bytes, &len), OPAMP_OK);
+  CHECK_EQ(len, size);
+  CHECK_EQ(opamp_msg_parse(&m, OPAMP_MSG_SERVER_TO_AGENT,
+                           opamp_bytes_of(bytes, len)),
+           OPAMP_OK);
+  return m;
+}
+
+TEST(an_event_gives_what_the_server_said) {
+  rt t = rt_new(true);
+  size_t len = 0;
+  CHECK_EQ(opamp_options_set_number(t.o, OPAMP_OPT_TRACE_MESSAGES, 1),
+           OPAMP_OK);
+  opamp_client *c;
+  CHECK_EQ(opamp_client_new(&c, t.l, t.o), OPAMP_OK);
+  CHECK_EQ(opamp_client_start(c), OPAMP_OK);
+  rt_skip(t.l, OPAMP_EVENT_CONNECTED);
+  rt_skip(t.l, OPAMP_EVENT_MESSAGE_RECEIVED);
+  stub_push(t.s, rt_offer("h1", "a: 1"));
+  opamp_event *whole = rt_event(t.l, OPAMP_EVENT_MESSAGE_RECEIVED);
+  opamp_event *e = rt_event(t.l, OPAMP_EVENT_REMOTE_CONFIG);
+  opamp_msg *all = raw_of(whole), *part = raw_of(e);
+  const opamp_msg *offer =
+      opamp_msg_sub(part, OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG, 0);
+  CHECK(opamp_msg_count(all, OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG) == 1);
+  CHECK(opamp_bytes_equal(
+      opamp_msg_bytes(offer, OPAMP_AGENT_REMOTE_CONFIG_CONFIG_HASH, 0),
+      opamp_bytes_of("h1", 2)));
+  opamp_msg_free(all);
+  opamp_msg_free(part);
+  CHECK_EQ(opamp_event_accept(e), OPAMP_OK);
+  opamp_event_free(e);
+  opamp_event_free(whole);
+  e = rt_event(t.l, OPAMP_EVENT_REMOTE_CONFIG_STATUS);
+  CHECK_EQ(opamp_event_raw(e, NULL, &len), OPAMP_ERR_NOTFOUND);
+  opamp_event_free(e);
+  opamp_client_free(c);
+  rt_free(&t);
+}
+
 /* A status goes the way of its setter: the offer is answered by it. */
 /* Covers: OFFER-4 */
 TEST(a_status_answers_its_offer) {

@@ -80,15 +80,20 @@ def parse_message(kind: int, wire: object, where: str) -> Any:
     return ffi.gc(out[0], lib.opamp_msg_free)
 
 
-def pack_message(message: Any) -> bytes:
-    """The protobuf encoding of a message."""
+def packed(call: Any, handle: Any) -> bytes:
+    """What a function packs into as much room as it asks for."""
     size = ffi.new("size_t *")
-    status = lib.opamp_msg_pack(message, ffi.NULL, size)
+    status = call(handle, ffi.NULL, size)
     if status != ErrorCode.SPACE:
         check(status)
     data = bytearray(size[0])
-    check(lib.opamp_msg_pack(message, ffi.from_buffer("uint8_t[]", data), size))
+    check(call(handle, ffi.from_buffer("uint8_t[]", data), size))
     return bytes(data)
+
+
+def pack_message(message: Any) -> bytes:
+    """The protobuf encoding of a message."""
+    return packed(lib.opamp_msg_pack, message)
 
 
 def sized(call: Any, handle: Any) -> bytes:

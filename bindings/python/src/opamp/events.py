@@ -38,8 +38,6 @@ class Event:
     own."""
 
     _kind: ClassVar[int] = 0
-    #: The field of ServerToAgent that the event is about, 0 for none.
-    _part: ClassVar[int] = 0
 
     #: Whose event it is: an opamp.Client or opamp.aio.Client.
     client: Any = dataclasses.field(repr=False)
@@ -51,21 +49,10 @@ class Event:
     def raw(self) -> bytes | None:
         """What the server said, as a packed ServerToAgent with the part that
         the event is about, fields of newer protocols included; None for an
-        event that did not come from the server."""
-        message = lib.opamp_event_msg(self._native)
-        if not self._part or not message:
+        event without a message."""
+        if not lib.opamp_event_msg(self._native):
             return None
-        data = _glue.pack_message(message)
-        return _varint(self._part << 3 | 2) + _varint(len(data)) + data
-
-
-def _varint(value: int) -> bytes:
-    data = bytearray()
-    while value > 0x7F:
-        data.append(value & 0x7F | 0x80)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
+        return _glue.packed(lib.opamp_event_raw, self._native)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,11 +171,6 @@ class MessageReceived(Event):
     fields: frozenset[str]  #: names of the fields of ServerToAgent in it
     message: ServerToAgent
 
-    @property
-    def raw(self) -> bytes | None:
-        """The message itself."""
-        return _glue.pack_message(lib.opamp_event_msg(self._native))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivered(Event):
@@ -211,7 +193,6 @@ class ServerError(Event):
     """The server could not process a message (ServerErrorResponse)."""
 
     _kind: ClassVar[int] = lib.OPAMP_EVENT_SERVER_ERROR
-    _part: ClassVar[int] = lib.OPAMP_SERVER_TO_AGENT_ERROR_RESPONSE
     type: ServerErrorType | int
     message: str
     retry_in: float | None  #: seconds
@@ -222,7 +203,6 @@ class CustomMessage(Event):
     """A custom message, of a capability that was declared."""
 
     _kind: ClassVar[int] = lib.OPAMP_EVENT_CUSTOM_MESSAGE
-    _part: ClassVar[int] = lib.OPAMP_SERVER_TO_AGENT_CUSTOM_MESSAGE
     capability: str
     type: str
     data: bytes
@@ -260,7 +240,6 @@ class RemoteConfig(Question):
     """A configuration is offered."""
 
     _kind: ClassVar[int] = lib.OPAMP_EVENT_REMOTE_CONFIG
-    _part: ClassVar[int] = lib.OPAMP_SERVER_TO_AGENT_REMOTE_CONFIG
     hash: bytes
     files: Mapping[str, ConfigFile]
     restored: bool  #: from the store, at start
@@ -282,7 +261,6 @@ class ConnectionSettings(Question):
     business; the answer is about the others."""
 
     _kind: ClassVar[int] = lib.OPAMP_EVENT_CONNECTION_SETTINGS
-    _part: ClassVar[int] = lib.OPAMP_SERVER_TO_AGENT_CONNECTION_SETTINGS
     hash: bytes
     opamp: OpAMPSettings | None
     own_metrics: TelemetrySettings | None
@@ -308,7 +286,6 @@ class PackagesAvailable(Event):
     them."""
 
     _kind: ClassVar[int] = lib.OPAMP_EVENT_PACKAGES
-    _part: ClassVar[int] = lib.OPAMP_SERVER_TO_AGENT_PACKAGES_AVAILABLE
     packages: Mapping[str, Package]
     all_packages_hash: bytes
 
