@@ -89,24 +89,26 @@ local function take(state, loop)
   return next_event(loop)
 end
 
--- While a handler is suspended events are taken all the same, or else timeout()
--- would be 0 until it returns. For what is too much the library has a limit.
-local function put_aside(state, loop)
-  state.aside = state.aside or {}
-  while #state.aside < MOST_ASIDE do
+-- Adds waiting events to a list, until it has so many.
+local function collect(loop, list, most)
+  while #list < most do
     local event = next_event(loop)
     if not event then
-      return
+      break
     end
-    table.insert(state.aside, event)
+    list[#list + 1] = event
   end
+  return list
 end
 
 -- Hands waiting events to their handlers, one after the other.
 local function dispatch(loop)
   local state = own_table(loop)
-  if state.dispatching then -- a handler is suspended, or called this
-    put_aside(state, loop)
+  if state.dispatching then
+    -- A handler is suspended, or called this. Events are taken all the same, or
+    -- else timeout() would be 0 until it returns. For what is too much the
+    -- library has a limit.
+    state.aside = collect(loop, state.aside or {}, MOST_ASIDE)
     return 0
   end
   state.dispatching = true
@@ -174,13 +176,7 @@ local function poll_events(driven, seconds)
   if not n then
     return nil, message, code
   end
-  local events = {}
-  local event = next_event(loop)
-  while event do
-    events[#events + 1] = event
-    event = next_event(loop)
-  end
-  return events
+  return collect(loop, {}, math.huge)
 end
 
 -- Steps and waits until `done()`, or the time is over.

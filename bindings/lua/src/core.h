@@ -198,6 +198,8 @@ uint64_t check_capabilities(lua_State *L, int index, const blame *of,
  * 1, and returns that; NULL with nil, text, code pushed instead. */
 opamp_options *build_options(lua_State *L);
 void options_open(lua_State *L);
+/* By OPAMP_LOG_…. */
+extern const char *const log_level_names[OPAMP_LOG_DEBUG + 1];
 
 /* Name and value of each header of the table at `index`, one after the other in
  * a list that is pushed. Raises, and never tells a value. Returns how many. */

@@ -340,18 +340,20 @@ static int set_instance_uid(lua_State *L, opamp_options *o) {
   return status == OPAMP_OK ? 0 : fail(L, status, "instance_uid");
 }
 
+const char *const log_level_names[] = {"none", "error", "warn", "info",
+                                       "debug"};
+
 static int set_log_level(lua_State *L, opamp_options *o) {
-  static const char *const names[] = {"none", "error", "warn", "info", "debug"};
   const char *given;
   lua_getfield(L, 1, "log_level");
   if (!lua_isnil(L, -1)) {
     given = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
     for (unsigned i = 0;; i++) {
-      if (i == sizeof names / sizeof *names)
+      if (i > OPAMP_LOG_DEBUG)
         misuse(L, &opamp_new,
                "option 'log_level' must be 'none', 'error', "
                "'warn', 'info' or 'debug'");
-      if (strcmp(given, names[i]) != 0) continue;
+      if (strcmp(given, log_level_names[i]) != 0) continue;
       (void)opamp_options_set_number(o, OPAMP_OPT_LOG_LEVEL, i);
       break;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core.h"
@@ -27,15 +28,9 @@ static void add_key(luaL_Buffer *b, const place *at) {
 
 static void add_step(luaL_Buffer *b, const place *at) {
   if (at->name == NULL) {
-    char digits[24];
-    size_t n = sizeof digits;
-    size_t v = at->index;
-    digits[--n] = '\0';
-    do digits[--n] = (char)('0' + v % 10);
-    while ((v /= 10) > 0);
-    luaL_addchar(b, '[');
-    luaL_addstring(b, digits + n);
-    luaL_addchar(b, ']');
+    char index[24];
+    (void)snprintf(index, sizeof index, "[%zu]", at->index);
+    luaL_addstring(b, index);
   } else if (is_identifier(at->name, at->len) && at->len <= SHOWN_KEY) {
     if (at->up != NULL) luaL_addchar(b, '.');
     luaL_addlstring(b, at->name, at->len);
