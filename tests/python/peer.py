@@ -20,10 +20,10 @@ PATIENCE = 20.0
 Event = dict[str, Any]
 
 
-def program() -> str:
-    """The opamp-peer that was built with these sources."""
+def program(tool: str = "peer") -> str:
+    """The opamp-peer, or another tool, that was built with these sources."""
     build = Path(os.environ.get("OPAMP_BUILD", ROOT / "build" / "release"))
-    return str(build / "libopamp" / "tools" / "peer" / "opamp-peer")
+    return str(build / "libopamp" / "tools" / tool / f"opamp-{tool}")
 
 
 class Peer:

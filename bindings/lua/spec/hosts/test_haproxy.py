@@ -27,7 +27,7 @@ from host import (
     status_of,
     until,
 )
-from peer import ROOT, Peer, body
+from peer import Peer, body, program
 
 MODES = ("-db", "-W", "-D")
 THREADS = "    nbthread 4"
@@ -182,9 +182,8 @@ end
 def test_a_state_directory_that_is_busy(peer: Peer, tmp_path: Path) -> None:
     """The agent begins when it is free; until then there is one line."""
     state = tmp_path / "state"
-    program = ROOT / "build/release/libopamp/tools/agent/opamp-agent"
     other = subprocess.Popen(
-        [program, "--json", "--state-dir", state, peer.url()],
+        [program("agent"), "--json", "--state-dir", state, peer.url()],
         stdout=subprocess.DEVNULL,
     )
     try:

@@ -253,9 +253,8 @@ def ticks(nginx: Nginx) -> None:
 def test_a_state_directory_that_is_busy(peer: Peer, tmp_path: Path) -> None:
     """The agent begins when it is free; until then there is one line."""
     state = str(tmp_path / "state")
-    tools = Path(program()).parents[1]
     other = subprocess.Popen(
-        [tools / "agent" / "opamp-agent", "--json", "--state-dir", state, peer.url()],
+        [program("agent"), "--json", "--state-dir", state, peer.url()],
         stdout=subprocess.DEVNULL,
     )
     try:
