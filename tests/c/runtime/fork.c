@@ -45,6 +45,7 @@ typedef struct place {
   opamp_client *c;
   int epoll; /* FOREIGN */
   size_t descriptors;
+  char watched[4096]; /* what no child may change */
 } place;
 
 /* Of LeakSanitizer, when it is there. */
@@ -186,6 +187,17 @@ static void start_proxy(place *p) {
     server_start(&p->proxy, "proxy", "quiet=1", NULL);
 }
 
+/* What the kernel watches for the loop, as text. */
+static void watched(const opamp_loop *l, char *text, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", opamp_loop_fd(l));
+  FILE *f = fopen(path, "re");
+  CHECK(f != NULL);
+  text[fread(text, 1, size - 1, f)] = '\0';
+  fclose(f);
+  CHECK(strstr(text, "tfd:") != NULL);
+}
+
 static void make_loop(place *p) {
   CHECK_EQ(opamp_loop_new(&p->l, 0), OPAMP_OK);
   CHECK(opamp_loop_event_fd(p->l) >= 0);
@@ -193,6 +205,8 @@ static void make_loop(place *p) {
     struct epoll_event in = {.events = EPOLLIN};
     CHECK_EQ(epoll_ctl(p->epoll, EPOLL_CTL_ADD, opamp_loop_fd(p->l), &in), 0);
   }
+  CHECK_EQ(opamp_loop_poll(p->l, 0), 0);
+  watched(p->l, p->watched, sizeof p->watched);
   p->o = options_of(p);
   CHECK_EQ(opamp_client_new(&p->c, p->l, p->o), OPAMP_OK);
   if (p->mode == THREAD) CHECK_EQ(opamp_loop_start_thread(p->l), OPAMP_OK);
@@ -272,18 +286,6 @@ static void finish(pid_t pid) {
   CHECK_EQ(WEXITSTATUS(status), CHILD_OK);
 }
 
-/* What the kernel watches for the loop, as text. */
-static void watched(const opamp_loop *l, char *text, size_t size) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", opamp_loop_fd(l));
-  FILE *f = fopen(path, "re");
-  CHECK(f != NULL);
-  text[fread(text, 1, size - 1, f)] = '\0';
-  fclose(f);
-  CHECK(strstr(text, "tfd:") != NULL);
-}
-
-/* A loop's thread may have begun to watch more meanwhile. */
 static void check_still_watched(const char *before, const char *after) {
   char line[200];
   for (const char *at = strstr(before, "tfd:"); at != NULL;
@@ -293,16 +295,18 @@ static void check_still_watched(const char *before, const char *after) {
   }
 }
 
+/* A loop's thread goes on meanwhile, and may stop to wait until its connection
+ * is writable. What it watches for as long as it lives stays. */
 static void fork_and_abandon(place *p, bool look_for_leaks) {
-  char before[4096], after[4096];
-  watched(p->l, before, sizeof before);
+  char after[sizeof p->watched];
+  if (p->mode != THREAD) watched(p->l, p->watched, sizeof p->watched);
   if (p->when == IDLE) (void)stub_connections(p->s);
   pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) harness_child_exit(abandon(p, look_for_leaks));
   finish(pid);
   watched(p->l, after, sizeof after);
-  check_still_watched(before, after);
+  check_still_watched(p->watched, after);
 }
 
 static bool possible(const place *p) {
