@@ -2,6 +2,7 @@
 #include "runtime/reactor_uv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -167,6 +168,19 @@ int opamp__reactor_foreign_fd(opamp__reactor *r) {
   int fd = -1;
   uv_walk(&r->loop, find_poll, &fd);
   return fd;
+}
+
+static void free_foreign(uv_handle_t *h) {
+  free(h); /* which libwebsockets has from malloc */
+}
+
+static void close_poll(uv_handle_t *h, void *data) {
+  if (uv_handle_get_type(h) == UV_POLL && h->data == data && !uv_is_closing(h))
+    uv_close(h, free_foreign);
+}
+
+void opamp__reactor_close_foreign(opamp__reactor *r, const void *data) {
+  uv_walk(&r->loop, close_poll, (void *)data);
 }
 
 /* --- driving -------------------------------------------------------------- */

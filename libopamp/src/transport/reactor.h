@@ -49,5 +49,8 @@ void *opamp__reactor_uv_loop(opamp__reactor *r);
 /* The descriptor of a poll handle that libwebsockets has in the loop, -1 when
  * there is none. */
 int opamp__reactor_foreign_fd(opamp__reactor *r);
+/* Closes the poll handle with this data that libwebsockets has forgotten in the
+ * loop; nothing when there is none. */
+void opamp__reactor_close_foreign(opamp__reactor *r, const void *data);
 
 #endif

@@ -75,6 +75,7 @@ struct ws_link {
   bool connecting;     /* inside lws_client_connect_via_info */
   bool gone;           /* libwebsockets said so inside of it */
   bool tcp;
+  bool socketless; /* libwebsockets closed it before it said so */
   bool close_sent;
   bool killed;
 };

@@ -12,7 +12,8 @@
 
 enum {
   NEXT_ADDRESS_MS = 2000, /* for an address while others remain */
-  SPARE_LINKS = 12        /* places in libwebsockets' table for those that go */
+  SPARE_LINKS = 12,       /* places in libwebsockets' table for those that go */
+  UNTOLD = 0              /* the error of a socket went when it was closed */
 };
 
 void opamp__ws_dial_free(ws_dial *d) {
@@ -28,6 +29,10 @@ void opamp__ws_dial_free(ws_dial *d) {
 
 /* --- addresses ------------------------------------------------------------ */
 
+static const char *reason(const ws_dial *d) {
+  return d->error != UNTOLD ? strerror(d->error) : "it failed at once";
+}
+
 static void end_unconnected(ws_conn *c) {
   const ws_dial *d = c->dial;
   char address[OPAMP__ADDR_TEXT];
@@ -36,7 +41,7 @@ static void end_unconnected(ws_conn *c) {
   opamp__ws_end(c, opamp__ending_new(
                        OPAMP_ERR_TRANSPORT,
                        v6 ? "connect to [%s]:%u: %s" : "connect to %s:%u: %s",
-                       address, (unsigned)d->url.port, strerror(d->error)));
+                       address, (unsigned)d->url.port, reason(d)));
 }
 
 static void too_slow(void *ctx) {
@@ -123,7 +128,7 @@ static bool connect_link(ws_conn *c, ws_link *l, const char *address) {
   l->connecting = true;
   errno = 0;
   struct lws *wsi = lws_client_connect_via_info(&info);
-  d->error = errno != 0 ? errno : ENOMEM;
+  d->error = errno == EBADF ? UNTOLD : errno != 0 ? errno : ENOMEM;
   l->connecting = false;
   if (!l->gone && l->wsi != NULL)
     opamp__descriptor_set(l->descriptor, lws_get_socket_fd(l->wsi));
@@ -167,9 +172,8 @@ void opamp__ws_dial_relayed(ws_conn *c) {
   if (ok)
     opamp__ws_kick(c->w);
   else
-    opamp__ws_end(
-        c, opamp__ending_new(OPAMP_ERR_TRANSPORT, "relay to the proxy: %s",
-                             strerror(d->error)));
+    opamp__ws_end(c, opamp__ending_new(OPAMP_ERR_TRANSPORT,
+                                       "relay to the proxy: %s", reason(d)));
 }
 
 void opamp__ws_dial_next(ws_conn *c) {
@@ -325,6 +329,7 @@ void opamp__ws_attempt_failed(ws_link *l, struct lws *wsi, const char *text,
   snprintf(why, sizeof why, "%.*s", text == NULL ? 0 : (int)len,
            text == NULL ? "" : text);
   ws_conn *c = l->conn;
+  l->socketless = lws_get_socket_fd(wsi) < 0;
   if (c == NULL) return;
   if (l->tcp) {
     if (c->ending == NULL)
@@ -336,7 +341,7 @@ void opamp__ws_attempt_failed(ws_link *l, struct lws *wsi, const char *text,
     return;
   }
   int err = opamp__ws_link_error(l, wsi);
-  c->dial->error = err != 0 ? err : ECONNREFUSED;
+  c->dial->error = l->socketless ? UNTOLD : err != 0 ? err : ECONNREFUSED;
   opamp__ws_part(l);
   c->dial_next = true;
   opamp__soon(c->base.t, &c->task);

@@ -374,7 +374,11 @@ static void link_closed(ws_link *l) {
   opamp__ws_end(c, e);
 }
 
-static void link_gone(ws_link *l) {
+/* Before 4.3 libwebsockets frees a connection whose socket it has closed
+ * already without its handle in the loop. */
+static void link_gone(ws_link *l, const struct lws *wsi) {
+  if (l->socketless || l->connecting)
+    opamp__reactor_close_foreign(l->w->t->reactor, wsi);
   ws_conn *c = opamp__ws_part(l);
   if (c != NULL && !l->connecting)
     opamp__ws_end(
@@ -420,7 +424,7 @@ int opamp__ws_callback(struct lws *wsi, enum lws_callback_reasons reason,
       link_closed(l);
       return 0;
     case LWS_CALLBACK_WSI_DESTROY:
-      if (l != NULL) link_gone(l);
+      if (l != NULL) link_gone(l, wsi);
       return 0;
     default:
       return 0;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/headers.h"
 #include "base/str.h"
@@ -395,6 +399,57 @@ TEST(ws_unreachable) {
   CHECK(strncmp(c.text, "connect to 255.255.255.255:4320: ", 33) == 0);
   client_reset(&c);
   world_close(&w);
+}
+
+/* What the kernel tells libwebsockets of its next connection, 0: the truth. */
+static int connect_errno, socket_error;
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *size) {
+  int n = (int)syscall(SYS_getsockopt, fd, level, name, value, size);
+  if (n == 0 && name == SO_ERROR && socket_error != 0) {
+    *(int *)value = socket_error;
+    socket_error = 0;
+  }
+  return n;
+}
+
+/* Of sockets for datagrams the library asks which way an address has. */
+int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t size) {
+  int type = 0;
+  socklen_t n = sizeof type;
+  CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n), 0);
+  if (connect_errno == 0 || type != SOCK_STREAM)
+    return (int)syscall(SYS_connect, fd, to.__sockaddr__, size);
+  errno = connect_errno;
+  connect_errno = 0;
+  return -1;
+}
+
+/* libwebsockets closes the socket, and the error with it, and forgets its
+ * handle in the loop. */
+static void fails_while_connecting(void) {
+  char text[128];
+  join("mute", NULL, NULL, 0);
+  run_until(&w, &c.closed, 1);
+  snprintf(text, sizeof text, "connect to 127.0.0.1:%d: it failed at once",
+           s.port);
+  CHECK_EQ(c.why, OPAMP_ERR_TRANSPORT);
+  CHECK_STR(c.text, text);
+  leave();
+}
+
+TEST(ws_connect_fails_at_once) {
+  connect_errno = EADDRNOTAVAIL;
+  fails_while_connecting();
+  CHECK_EQ(connect_errno, 0);
+}
+
+/* The server hangs up after the loop has seen the connection, and before
+ * libwebsockets asks what became of it. */
+TEST(ws_connection_reset_at_once) {
+  socket_error = ECONNRESET;
+  fails_while_connecting();
+  CHECK_EQ(socket_error, 0);
 }
 
 /* --- compression ---------------------------------------------------------- */
