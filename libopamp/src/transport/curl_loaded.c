@@ -38,6 +38,7 @@ static const char library[] = "libcurl.so.4";
   F(curl_multi_remove_handle) \
   F(curl_multi_setopt)        \
   F(curl_multi_socket_action) \
+  F(curl_multi_wakeup)        \
   F(curl_slist_append)        \
   F(curl_slist_free_all)      \
   F(curl_version_info)
@@ -173,6 +174,10 @@ CURLM *curl_multi_init(void) {
 
 CURLMcode curl_multi_cleanup(CURLM *multi) {
   return real.curl_multi_cleanup(multi);
+}
+
+CURLMcode curl_multi_wakeup(CURLM *multi) {
+  return real.curl_multi_wakeup(multi);
 }
 
 CURLMcode curl_multi_add_handle(CURLM *multi, CURL *handle) {

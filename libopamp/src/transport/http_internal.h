@@ -10,7 +10,8 @@
 #include "transport/pin.h"
 
 /* HTTP on libcurl's multi interface, driven by the reactor. http_pool.c: multi
- * and easy handles; curl_dial.c: the way to the server; http_curl.c: requests.
+ * and easy handles; http_wakeup.c: a multi's own sockets; curl_dial.c: the way
+ * to the server; http_curl.c: requests.
  *
  * curl may re-use a connection made under one SSL_CTX function for a request
  * under another (it does not see the difference), so that each distinct TLS
@@ -91,6 +92,10 @@ void opamp__http_pool_free(http_pool *p);
 http_exchange *opamp__http_exchange_get(http_pool *p);
 /* Back into the pool; its handle is not in the multi. */
 void opamp__http_exchange_put(http_exchange *x);
+/* The sockets with which the multi handle wakes itself up, mostly those with
+ * the numbers that were the lowest free ones before it was made. False: not
+ * known, or closed on exec anyway. */
+bool opamp__http_wakeup_find(CURLM *m, const int lowest[2], int pair[2]);
 /* How curl opens and closes its sockets; `ctx` is the pool. */
 curl_socket_t opamp__http_open_socket(void *ctx, curlsocktype purpose,
                                       struct curl_sockaddr *a);

@@ -140,26 +140,15 @@ int opamp__http_close_socket(void *ctx, curl_socket_t fd) {
 
 /* --- pools ---------------------------------------------------------------- */
 
-static bool looks_like_curls(int fd) {
-  int type = 0;
-  socklen_t n = sizeof type;
-  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &type, &n) == 0 &&
-         type == AF_UNIX && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 &&
-         (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;
-}
-
-/* curl makes a pair of sockets to wake itself up, which programs that the host
- * starts would inherit (until 8.8), and does not tell which: they are the two
- * lowest free descriptors. */
 static CURLM *multi_init(http_pool *p) {
-  int pair[2];
-  bool known = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
+  int lowest[2], pair[2];
+  bool known = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lowest) == 0;
   if (known) {
-    close(pair[0]);
-    close(pair[1]);
+    close(lowest[0]);
+    close(lowest[1]);
   }
   CURLM *m = curl_multi_init();
-  if (!known || !looks_like_curls(pair[0]) || !looks_like_curls(pair[1]))
+  if (m == NULL || !known || !opamp__http_wakeup_find(m, lowest, pair))
     return m;
   for (int i = 0; i < 2; i++) {
     fcntl(pair[i], F_SETFD, FD_CLOEXEC);

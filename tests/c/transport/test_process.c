@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,8 +34,24 @@ static bool is_open(int fd) {
   return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* Covers: PROC-1 */
-TEST(process_descriptors_close_on_exec_and_none_is_left) {
+/* A thread of the host's that takes, or frees, a descriptor just before curl
+ * makes its pair. */
+static enum { ALONE, TAKES, FREES } neighbour;
+static int neighbours = -1;
+
+int socketpair(int domain, int type, int protocol, int pair[2]) {
+  if ((type & SOCK_CLOEXEC) == 0 && neighbour != ALONE) {
+    if (neighbour == TAKES)
+      neighbours = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    else
+      close(neighbours);
+    neighbour = ALONE;
+  }
+  return (int)syscall(SYS_socketpair, domain, type, protocol, pair);
+}
+
+/* `more` are left, of the neighbour's. */
+static void descriptors_close_on_exec(int more) {
   bool before[256];
   server h;
   server_start(&s, "ws_echo", "quiet=1", NULL);
@@ -43,6 +60,7 @@ TEST(process_descriptors_close_on_exec_and_none_is_left) {
   world_open(&w, 8);
   world_close(&w);
   for (int fd = 0; fd < 256; fd++) before[fd] = is_open(fd);
+  if (neighbours >= 0) before[neighbours] = false;
   int files = open_files();
   world_open(&w, 8);
   exchange("ws", NULL);
@@ -65,9 +83,29 @@ TEST(process_descriptors_close_on_exec_and_none_is_left) {
   client_reset(&first);
   client_reset(&c);
   world_close(&w);
-  CHECK_EQ(open_files(), files);
+  CHECK_EQ(open_files(), files + more);
   server_stop(&s);
   server_stop(&h);
+}
+
+/* Covers: PROC-1 */
+TEST(process_descriptors_close_on_exec_and_none_is_left) {
+  descriptors_close_on_exec(0);
+}
+
+/* Covers: PROC-1 */
+TEST(process_descriptors_beside_a_thread_that_opens_some) {
+  neighbour = TAKES;
+  descriptors_close_on_exec(1);
+  CHECK_EQ(neighbour, ALONE);
+}
+
+/* Covers: PROC-1 */
+TEST(process_descriptors_beside_a_thread_that_closes_some) {
+  neighbours = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  neighbour = FREES;
+  descriptors_close_on_exec(-1);
+  CHECK_EQ(neighbour, ALONE);
 }
 
 static volatile sig_atomic_t pipes;
