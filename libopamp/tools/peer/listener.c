@@ -85,6 +85,7 @@ static void connection(uv_stream_t *from, int status) {
 bool listener_accept(listener *l, bool on, char *err, size_t errlen) {
   int rc = 0;
   if (on == l->accepting) return true;
+  if (l->tcp == NULL) return fail(err, errlen, "listen", "the server stops");
   if (on) {
     rc = uv_listen((uv_stream_t *)l->tcp, BACKLOG, connection);
   } else {

@@ -376,6 +376,13 @@ class Commands(unittest.TestCase):
             peer.command("accept", ok=False)
             peer.command("accept", ok=False, on=True, off=True)
 
+    def test_accept_after_stop(self):
+        with Peer() as peer:
+            ws, _ = self.agent(peer)
+            with ws:
+                peer.command("stop")
+                peer.command("accept", ok=False, on=True)
+
     def test_auto_reply(self):
         with Peer() as peer:
             ws, _ = self.agent(peer)
