@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,18 +8,24 @@
 
 /* curl makes a pair of sockets to wake itself up, which programs that the host
  * starts would inherit (until 8.8), and does not tell which: mostly the two
- * lowest free descriptors. That they are is seen by what it writes into one of
- * them, and so are others, when a thread of the host's took or freed
- * descriptors meanwhile. */
+ * lowest free descriptors, unless a thread of the host's took or freed some
+ * meanwhile. Whether they are is seen at both ends when curl writes into them.
+ * Nothing is read: it could be a socket of the host's; and what curl wrote may
+ * stay there, as it only waits for it in functions that are not used. */
 
-enum { NEIGHBOURS = 64 /* descriptors that others took meanwhile, at most */ };
+enum {
+  NEIGHBOURS = 64, /* descriptors that others took meanwhile, at most */
+  SURE = 3         /* times; another's socket could get a byte just then, too */
+};
 
 static bool looks_like_curls(int fd) {
   int domain = 0;
   socklen_t n = sizeof domain;
-  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
-         domain == AF_UNIX && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 &&
-         (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0;
+  int flags = fcntl(fd, F_GETFD); /* first: few are not closed on exec */
+  return flags >= 0 && (flags & FD_CLOEXEC) == 0 &&
+         (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0 &&
+         getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
+         domain == AF_UNIX;
 }
 
 static int unread(int fd) {
@@ -31,32 +36,35 @@ static int unread(int fd) {
 /* What was written and the other end has not read. */
 static int unheard(int fd) {
   int n;
-  return ioctl(fd, SIOCOUTQ, &n) == 0 ? n : -1;
+  return ioctl(fd, TIOCOUTQ, &n) == 0 ? n : -1;
 }
 
-static void drain(int fd) {
-  char bytes[8];
-  (void)recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+static bool hears(CURLM *m, int fd) {
+  int n = unread(fd);
+  return n >= 0 && curl_multi_wakeup(m) == CURLM_OK && unread(fd) == n + 1;
+}
+
+static bool speaks(CURLM *m, int fd) {
+  int n = unheard(fd);
+  return n >= 0 && curl_multi_wakeup(m) == CURLM_OK && unheard(fd) > n;
 }
 
 static bool is_pair(CURLM *m, const int pair[2]) {
   if (!looks_like_curls(pair[0]) || !looks_like_curls(pair[1])) return false;
-  if (unread(pair[0]) != 0 || unheard(pair[1]) != 0) return false;
-  if (curl_multi_wakeup(m) != CURLM_OK || unread(pair[0]) != 1) return false;
-  bool joined = unheard(pair[1]) > 0;
-  drain(pair[0]);
-  return joined && unheard(pair[1]) == 0;
+  for (int i = 0; i < SURE; i++)
+    if (!hears(m, pair[0]) || !speaks(m, pair[1])) return false;
+  return true;
 }
 
 static bool search(CURLM *m, int end, int pair[2]) {
   pair[0] = pair[1] = -1;
-  if (curl_multi_wakeup(m) != CURLM_OK) return false;
   for (int fd = 0; fd < end; fd++) {
     if (!looks_like_curls(fd)) continue;
-    if (unread(fd) == 1) pair[0] = fd;
-    if (unheard(fd) > 0) pair[1] = fd;
+    if (pair[0] < 0 && hears(m, fd))
+      pair[0] = fd;
+    else if (pair[1] < 0 && speaks(m, fd))
+      pair[1] = fd;
   }
-  if (pair[0] >= 0) drain(pair[0]);
   return is_pair(m, pair);
 }
 

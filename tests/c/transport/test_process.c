@@ -39,6 +39,10 @@ static bool is_open(int fd) {
 static enum { ALONE, TAKES, FREES } neighbour;
 static int neighbours = -1;
 
+/* Of ThreadSanitizer, which follows descriptors, when it is there. */
+int __interceptor_socketpair(int domain, int type, int protocol, int pair[2])
+    __attribute__((weak));
+
 int socketpair(int domain, int type, int protocol, int pair[2]) {
   if ((type & SOCK_CLOEXEC) == 0 && neighbour != ALONE) {
     if (neighbour == TAKES)
@@ -47,6 +51,8 @@ int socketpair(int domain, int type, int protocol, int pair[2]) {
       close(neighbours);
     neighbour = ALONE;
   }
+  if (__interceptor_socketpair != NULL)
+    return __interceptor_socketpair(domain, type, protocol, pair);
   return (int)syscall(SYS_socketpair, domain, type, protocol, pair);
 }
 
