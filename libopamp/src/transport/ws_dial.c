@@ -128,7 +128,7 @@ static bool connect_link(ws_conn *c, ws_link *l, const char *address) {
   l->connecting = true;
   errno = 0;
   struct lws *wsi = lws_client_connect_via_info(&info);
-  d->error = errno == EBADF ? UNTOLD : errno != 0 ? errno : ENOMEM;
+  d->error = l->gone ? UNTOLD : errno != 0 ? errno : ENOMEM;
   l->connecting = false;
   if (!l->gone && l->wsi != NULL)
     opamp__descriptor_set(l->descriptor, lws_get_socket_fd(l->wsi));

@@ -322,8 +322,9 @@ static bool cmd_respond(call *k) {
 
 static bool cmd_accept(call *k) {
   bool on = false;
-  return on_off(k, &on) &&
-         listener_accept(&k->peer->listener, on, k->why, sizeof k->why);
+  if (!on_off(k, &on)) return false;
+  if (k->peer->stopping) return wrong(k, "the server stops");
+  return listener_accept(&k->peer->listener, on, k->why, sizeof k->why);
 }
 
 static bool cmd_stop(call *k) {

@@ -83,16 +83,14 @@ static void connection(uv_stream_t *from, int status) {
 }
 
 bool listener_accept(listener *l, bool on, char *err, size_t errlen) {
-  int rc = 0;
   if (on == l->accepting) return true;
-  if (l->tcp == NULL) return fail(err, errlen, "listen", "the server stops");
-  if (on) {
-    rc = uv_listen((uv_stream_t *)l->tcp, BACKLOG, connection);
-  } else {
+  if (!on) drop(l);
+  int rc = l->tcp == NULL ? bind_to(l) : 0;
+  if (rc == 0 && on) rc = uv_listen((uv_stream_t *)l->tcp, BACKLOG, connection);
+  if (rc < 0) {
     drop(l);
-    rc = bind_to(l);
+    return fail(err, errlen, "listen", uv_strerror(rc));
   }
-  if (rc < 0) return fail(err, errlen, "listen", uv_strerror(rc));
   l->accepting = on;
   return true;
 }

@@ -37,7 +37,7 @@ static bool is_open(int fd) {
 /* A thread of the host's that takes, or frees, a descriptor just before curl
  * makes its pair. */
 static enum { ALONE, TAKES, FREES } neighbour;
-static int neighbours = -1;
+static int neighbour_fd = -1;
 
 /* Of ThreadSanitizer, which follows descriptors, when it is there. */
 int __interceptor_socketpair(int domain, int type, int protocol, int pair[2])
@@ -46,9 +46,9 @@ int __interceptor_socketpair(int domain, int type, int protocol, int pair[2])
 int socketpair(int domain, int type, int protocol, int pair[2]) {
   if ((type & SOCK_CLOEXEC) == 0 && neighbour != ALONE) {
     if (neighbour == TAKES)
-      neighbours = open("/dev/null", O_RDONLY | O_CLOEXEC);
+      neighbour_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     else
-      close(neighbours);
+      close(neighbour_fd);
     neighbour = ALONE;
   }
   if (__interceptor_socketpair != NULL)
@@ -66,7 +66,7 @@ static void descriptors_close_on_exec(int more) {
   world_open(&w, 8);
   world_close(&w);
   for (int fd = 0; fd < 256; fd++) before[fd] = is_open(fd);
-  if (neighbours >= 0) before[neighbours] = false;
+  if (neighbour_fd >= 0) before[neighbour_fd] = false;
   int files = open_files();
   world_open(&w, 8);
   exchange("ws", NULL);
@@ -108,7 +108,7 @@ TEST(process_descriptors_beside_a_thread_that_opens_some) {
 
 /* Covers: PROC-1 */
 TEST(process_descriptors_beside_a_thread_that_closes_some) {
-  neighbours = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  neighbour_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   neighbour = FREES;
   descriptors_close_on_exec(-1);
   CHECK_EQ(neighbour, ALONE);

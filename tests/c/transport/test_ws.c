@@ -414,12 +414,14 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *size) {
 }
 
 /* Of sockets for datagrams the library asks which way an address has. */
-int connect(int fd, __CONST_SOCKADDR_ARG to, socklen_t size) {
+int connect_or_fail(int fd, const struct sockaddr *to,
+                    socklen_t size) __asm__("connect");
+int connect_or_fail(int fd, const struct sockaddr *to, socklen_t size) {
   int type = 0;
   socklen_t n = sizeof type;
   CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n), 0);
   if (connect_errno == 0 || type != SOCK_STREAM)
-    return (int)syscall(SYS_connect, fd, to.__sockaddr__, size);
+    return (int)syscall(SYS_connect, fd, to, size);
   errno = connect_errno;
   connect_errno = 0;
   return -1;
