@@ -81,15 +81,18 @@ class Peer:
 
     def command(self, name: str, **fields: object) -> Event:
         """Has it do something; its result."""
+        result = self._answer(name, **fields)
+        assert result["ok"], result
+        return result
+
+    def _answer(self, name: str, **fields: object) -> Event:
         assert self.process.stdin is not None
         self._commands += 1
         wanted = self._commands
         line = json.dumps({"command": name, "id": wanted, **fields})
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        result = self.wait(lambda e: e["event"] == "result" and e["id"] == wanted)
-        assert result["ok"], result
-        return result
+        return self.wait(lambda e: e["event"] == "result" and e["id"] == wanted)
 
     def offer(self, **files: str) -> None:
         """Offers a remote configuration."""
@@ -136,10 +139,33 @@ class Peer:
         message: Event = found["message"]
         return message
 
+    def wait_agents(self, count: int) -> set[str]:
+        """The instance uids of the agents, once there are so many."""
+        uids: set[str] = set()
+
+        def enough(event: Event) -> bool:
+            if event["event"] == "message":
+                uids.add(event["instance_uid"])
+            return len(uids) >= count
+
+        self.wait(enough)
+        return uids
+
     def of(self, kind: str) -> list[Event]:
         """All events of a kind so far."""
+        self._catch_up()
         with self._came:
             return [e for e in self.events if e["event"] == kind]
+
+    def _catch_up(self) -> None:
+        """Everything the server has seen by now is then among the events.
+
+        It says things in order, so an answer comes after what was before it;
+        a command it does not know is answered, and changes nothing.
+        """
+        assert self.process.stdin is not None
+        if not self.process.stdin.closed:
+            assert not self._answer("catch_up")["ok"]
 
     @property
     def messages(self) -> list[Event]:

@@ -96,16 +96,16 @@ def test_gunicorn(peer: Peer, tmp_path: Path) -> None:
     command += ["--bind", f"unix:{tmp_path / 'http'}", "gunicorn_agent:application"]
     with Program(*command, cwd=EXAMPLES, OPAMP_URL=peer.url()) as server:
         # The master and its two workers.
-        peer.wait(lambda e: len(peer.sequences()) == 3)
+        uids = peer.wait_agents(3)
         workers = {get(tmp_path / "http") for _ in range(200)}
         assert len(workers) == 2
         assert all(text.startswith("welcome from ") for text in workers)
         peer.offer(banner="hello")
-        for uid in list(peer.sequences()):
+        for uid in uids:
             said = peer.wait_message("remote_config_status", uid=uid)
             assert said["remote_config_status"]["status"] == "APPLIED"
         uid = get(tmp_path / "http").removeprefix("hello from ").strip()
-        assert uid in peer.sequences()
+        assert uid in uids
         server.end(signal.SIGTERM)
     peer.wait_message("agent_disconnect", count=3)
     assert all(is_consecutive(numbers) for numbers in peer.sequences().values())

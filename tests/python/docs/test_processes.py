@@ -29,7 +29,7 @@ needs_uwsgi = pytest.mark.skipif(
 
 def agents(peer: Peer, count: int) -> None:
     """As many agents have come, and no more do."""
-    peer.wait(lambda e: len(peer.sequences()) >= count)
+    peer.wait_agents(count)
     assert len(peer.sequences()) == count
 
 

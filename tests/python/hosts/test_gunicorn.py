@@ -27,8 +27,7 @@ def test_preloaded(peer: Peer, tmp_path: Path, scheme: str) -> None:
         assert len(uids) == 3
         for uid in uids:
             peer.wait_message("agent_description", uid=uid)
-        peer.wait(lambda e: len({*peer.sequences()}) == 4)
-        (master,) = set(peer.sequences()) - uids
+        (master,) = peer.wait_agents(4) - uids
         peer.offer(a="pushed")
         for uid in uids:
             said = peer.wait_message("remote_config_status", uid=uid)
