@@ -53,7 +53,7 @@ struct http_pool {
   http_exchange *idle;
   http_exchange *dead;    /* dropped inside curl; removed when curl returns */
   http_exchange *starved; /* without memory for a watch; end then, too */
-  opamp__descriptor *wakeup[2]; /* of the multi handle; NULL: not known */
+  opamp__descriptor *wakeup[2]; /* of the multi handle */
   unsigned idle_count, users, depth, waiting;
 };
 
@@ -92,10 +92,9 @@ void opamp__http_pool_free(http_pool *p);
 http_exchange *opamp__http_exchange_get(http_pool *p);
 /* Back into the pool; its handle is not in the multi. */
 void opamp__http_exchange_put(http_exchange *x);
-/* The sockets with which the multi handle wakes itself up, mostly those with
- * the numbers that were the lowest free ones before it was made. False: not
- * known, or closed on exec anyway. */
-bool opamp__http_wakeup_find(CURLM *m, const int lowest[2], int pair[2]);
+/* A multi handle, and the sockets with which it wakes itself up, closed on exec;
+ * -1: not known. NULL when out of memory. */
+CURLM *opamp__http_multi_new(int pair[2]);
 /* How curl opens and closes its sockets; `ctx` is the pool. */
 curl_socket_t opamp__http_open_socket(void *ctx, curlsocktype purpose,
                                       struct curl_sockaddr *a);

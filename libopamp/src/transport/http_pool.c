@@ -141,17 +141,9 @@ int opamp__http_close_socket(void *ctx, curl_socket_t fd) {
 /* --- pools ---------------------------------------------------------------- */
 
 static CURLM *multi_init(http_pool *p) {
-  int lowest[2], pair[2];
-  bool known = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lowest) == 0;
-  if (known) {
-    close(lowest[0]);
-    close(lowest[1]);
-  }
-  CURLM *m = curl_multi_init();
-  if (m == NULL || !known || !opamp__http_wakeup_find(m, lowest, pair))
-    return m;
+  int pair[2];
+  CURLM *m = opamp__http_multi_new(pair);
   for (int i = 0; i < 2; i++) {
-    fcntl(pair[i], F_SETFD, FD_CLOEXEC);
     p->wakeup[i] = opamp__descriptor_new(&p->t->descriptors);
     if (p->wakeup[i] != NULL) opamp__descriptor_set(p->wakeup[i], pair[i]);
   }

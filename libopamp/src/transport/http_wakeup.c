@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "transport/http_internal.h"
+#include "transport/libraries.h"
 
 /* curl makes a pair of sockets to wake itself up, which programs that the host
  * starts would inherit (until 8.8), and does not tell which: mostly the two
@@ -68,9 +69,32 @@ static bool search(CURLM *m, int end, int pair[2]) {
   return is_pair(m, pair);
 }
 
-bool opamp__http_wakeup_find(CURLM *m, const int lowest[2], int pair[2]) {
+static bool find_pair(CURLM *m, const int lowest[2], int pair[2]) {
   int end = (lowest[0] > lowest[1] ? lowest[0] : lowest[1]) + NEIGHBOURS;
   pair[0] = lowest[0];
   pair[1] = lowest[1];
   return is_pair(m, pair) || search(m, end, pair);
+}
+
+/* The libraries are locked: two that look in step would hear each other. */
+static CURLM *make(int pair[2]) {
+  int lowest[2];
+  bool known = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lowest) == 0;
+  if (known) {
+    close(lowest[0]);
+    close(lowest[1]);
+  }
+  CURLM *m = curl_multi_init();
+  if (m == NULL || !known || !find_pair(m, lowest, pair))
+    pair[0] = pair[1] = -1;
+  return m;
+}
+
+CURLM *opamp__http_multi_new(int pair[2]) {
+  opamp__libraries_lock();
+  CURLM *m = make(pair);
+  opamp__libraries_unlock();
+  for (int i = 0; i < 2; i++)
+    if (pair[i] >= 0) fcntl(pair[i], F_SETFD, FD_CLOEXEC);
+  return m;
 }
