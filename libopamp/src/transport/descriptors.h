@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 /* The descriptors a loop has in libwebsockets and curl, so that a forked child
  * can let go of them. The thread that drives the loop keeps the list; a child
@@ -36,6 +37,9 @@ void opamp__descriptor_free(opamp__descriptors *list, opamp__descriptor *d);
 opamp__descriptor *opamp__descriptors_find(const opamp__descriptors *list,
                                            int fd);
 void opamp__descriptors_free(opamp__descriptors *list);
+
+/* What has a number now: it may be another thread's. False when nothing has. */
+bool opamp__descriptor_stat(int fd, struct stat *st);
 
 /* In a forked child: puts something of its own that leads nowhere under each
  * number. False, and nothing done or only a part of it, when there are no

@@ -49,6 +49,15 @@ void *opamp__reactor_uv_loop(opamp__reactor *r);
 /* The descriptor of a poll handle that libwebsockets has in the loop, -1 when
  * there is none. */
 int opamp__reactor_foreign_fd(opamp__reactor *r);
+/* When the handle of that descriptor, which is being closed, has been: calls `cb`
+ * in place of what libwebsockets does then, and opamp__reactor_foreign_close does
+ * that. False, and no call, when it is not being closed. */
+bool opamp__reactor_on_foreign_close(opamp__reactor *r, opamp__timer_cb cb,
+                                     void *ctx);
+void opamp__reactor_foreign_close(opamp__reactor *r);
+/* Instead of that: takes all that libwebsockets has in the loop out of it, and
+ * returns the handle, which nobody frees. Everything stays as it is. */
+void *opamp__reactor_leave_foreign(opamp__reactor *r);
 /* Closes the poll handle with this data that libwebsockets has forgotten in the
  * loop; nothing when there is none. */
 void opamp__reactor_close_foreign(opamp__reactor *r, const void *data);

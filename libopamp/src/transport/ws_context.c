@@ -2,16 +2,17 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "transport/libraries.h"
 #include "transport/tls_internal.h"
 #include "transport/ws_conn.h"
 
@@ -24,22 +25,6 @@ enum {
    * loop: the event pipe, then what is left. With two to spare. */
   CLOSING_ROUNDS = 4
 };
-
-/* Contexts share counters in libwebsockets that nothing guards. */
-static pthread_mutex_t contexts = PTHREAD_MUTEX_INITIALIZER;
-
-static void lock_contexts(void) {
-  pthread_mutex_lock(&contexts);
-}
-
-static void unlock_contexts(void) {
-  pthread_mutex_unlock(&contexts);
-}
-
-/* A child finds it free, and libwebsockets not in the middle of anything. */
-static void mind_forks(void) {
-  (void)pthread_atfork(lock_contexts, unlock_contexts, unlock_contexts);
-}
 
 /* Nothing of it goes to stderr, nor anywhere: libwebsockets formats its lines
  * in one static buffer for all threads. What failed is in the callbacks. */
@@ -133,8 +118,8 @@ static unsigned table_size(uint32_t max_connections) {
   return (unsigned)limit.rlim_cur;
 }
 
-/* lws_create_context ignores SIGPIPE for the process; that is put back. Under
- * the mutex. */
+/* lws_create_context ignores SIGPIPE for the process; that is put back. With
+ * the libraries locked. */
 static struct lws_context *make_context(
     const struct lws_context_creation_info *info) {
   static bool silenced;
@@ -158,7 +143,7 @@ static bool tls_begun(void) {
       .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
                  LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
       .fd_limit_per_thread = 4};
-  pthread_mutex_lock(&contexts);
+  opamp__libraries_lock();
   bool begun = one != NULL;
   if (!begun) {
     one = make_context(&info);
@@ -166,7 +151,7 @@ static bool tls_begun(void) {
     /* From 4.5 on OpenSSL would go with it. */
     if (begun && LWS_LIBRARY_VERSION_NUMBER < 4005000) lws_context_destroy(one);
   }
-  pthread_mutex_unlock(&contexts);
+  opamp__libraries_unlock();
   return begun;
 }
 
@@ -193,14 +178,26 @@ static opamp_status try_random(int *lowest) {
 
 static bool is_random(int fd) {
   struct stat ours, there;
-  return fd >= 0 && fstat(fd, &ours) == 0 && S_ISCHR(ours.st_mode) &&
+  return opamp__descriptor_stat(fd, &ours) && S_ISCHR(ours.st_mode) &&
          stat("/dev/urandom", &there) == 0 && ours.st_rdev == there.st_rdev;
+}
+
+/* What libwebsockets was not let finish is no leak: it can be found. */
+static void keep_for_ever(opamp__ws *w) {
+  static opamp__ws *left;
+  opamp__libraries_lock();
+  w->next_left = left;
+  left = w;
+  opamp__libraries_unlock();
 }
 
 static void ws_free(opamp__ws *w) {
   opamp__descriptor_free(&w->t->descriptors, w->event_pipe);
   opamp__descriptor_free(&w->t->descriptors, w->random);
-  opamp__free(w);
+  if (w->left)
+    keep_for_ever(w);
+  else
+    opamp__free(w);
 }
 
 static void clean_up(void *ctx);
@@ -218,13 +215,25 @@ static opamp__ws *ws_new(opamp__transport *t) {
   return NULL;
 }
 
+/* With the libraries locked until its descriptors are known. */
+static opamp_status context_new(opamp__ws *w,
+                                const struct lws_context_creation_info *info) {
+  int lowest;
+  opamp__libraries_lock();
+  opamp_status st = try_random(&lowest);
+  struct lws_context *c = st == OPAMP_OK ? make_context(info) : NULL;
+  if (c != NULL && is_random(lowest)) opamp__descriptor_set(w->random, lowest);
+  opamp__libraries_unlock();
+  w->context = c;
+  if (c == NULL) return st == OPAMP_OK ? no_context() : st;
+  opamp__descriptor_set(w->event_pipe,
+                        opamp__reactor_foreign_fd(w->t->reactor));
+  return OPAMP_OK;
+}
+
 opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   *out = t->ws;
   if (t->ws != NULL) return OPAMP_OK;
-  int lowest;
-  opamp_status st = try_random(&lowest);
-  if (st != OPAMP_OK) return st;
   opamp__ws *w = ws_new(t);
   if (w == NULL) return opamp__nomem();
   void *loop = opamp__reactor_uv_loop(t->reactor);
@@ -237,17 +246,11 @@ opamp_status opamp__ws_get(opamp__ws **out, opamp__transport *t) {
       .pt_serv_buf_size = OPAMP__WS_CHUNK,
       .max_http_header_data = HEADER_MAX,
       .timeout_secs = NO_TIMEOUT_S};
-  pthread_once(&once, mind_forks);
-  pthread_mutex_lock(&contexts);
-  struct lws_context *c = make_context(&info);
-  pthread_mutex_unlock(&contexts);
-  if (c == NULL) {
+  opamp_status st = context_new(w, &info);
+  if (st != OPAMP_OK) {
     ws_free(w);
-    return no_context();
+    return st;
   }
-  opamp__descriptor_set(w->event_pipe, opamp__reactor_foreign_fd(t->reactor));
-  if (is_random(lowest)) opamp__descriptor_set(w->random, lowest);
-  w->context = c;
   t->ws = w;
   *out = w;
   return OPAMP_OK;
@@ -341,52 +344,54 @@ static void free_unused_vhosts(opamp__ws *w) {
 
 /* --- the end -------------------------------------------------------------- */
 
-static void destroy_context(opamp__ws *w) {
-  pthread_mutex_lock(&contexts);
-  lws_context_destroy(w->context);
-  pthread_mutex_unlock(&contexts);
+static bool holds_number(const opamp__ws *w) {
+  struct stat guard, there;
+  return opamp__descriptor_stat(w->guard, &guard) &&
+         opamp__descriptor_stat(w->guarded, &there) &&
+         guard.st_dev == there.st_dev && guard.st_ino == there.st_ino;
+}
+
+static bool take_number(opamp__ws *w) {
+  int got = fcntl(w->guard, F_DUPFD_CLOEXEC, w->guarded); /* or the next free */
+  if (got >= 0 && got != w->guarded) close(got);
+  return got >= 0 && got == w->guarded;
+}
+
+static void close_again(void *ctx) {
+  opamp__ws *w = (opamp__ws *)ctx;
+  w->closing = false;
+  w->left = !holds_number(w) && !take_number(w);
+  if (w->left)
+    w->handle = opamp__reactor_leave_foreign(w->t->reactor);
+  else
+    opamp__reactor_foreign_close(w->t->reactor);
 }
 
 /* With libuv, libwebsockets closes the descriptor of its event pipe twice, a
  * round of the loop apart: the second time it may belong to another thread. So
- * something of ours gets the number in between. When another thread was faster,
- * what it has there is kept open, and is put back afterwards. */
-static void hold_number(opamp__ws *w) {
-  int pair[2];
+ * something of ours gets the number in between. Should another thread have been
+ * faster, and have it still, there is no second time: what would follow it is
+ * left undone. (So it is when there was no descriptor for that something.) */
+static void end_context(opamp__ws *w) {
   w->guarded = opamp__reactor_foreign_fd(w->t->reactor);
-  w->guard = w->rescued = -1;
-  if (w->guarded >= 0 && pipe2(pair, O_CLOEXEC) == 0) {
-    w->guard = pair[0];
-    close(pair[1]);
-  }
-  destroy_context(w);
-  if (w->guard < 0) return;
-  int fd = fcntl(w->guard, F_DUPFD_CLOEXEC, w->guarded);
-  if (fd == w->guarded) return;
-  if (fd >= 0) close(fd);
-  w->rescued_flags = fcntl(w->guarded, F_GETFD);
-  w->rescued = fcntl(w->guarded, F_DUPFD_CLOEXEC, 0);
+  w->guard = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  opamp__libraries_lock();
+  lws_context_destroy(w->context);
+  take_number(w);
+  opamp__libraries_unlock();
+  w->closing = opamp__reactor_on_foreign_close(w->t->reactor, close_again, w);
 }
 
-/* The second time has come. */
-static void put_back(opamp__ws *w) {
-  if (w->rescued < 0 || fcntl(w->guarded, F_GETFD) >= 0) return;
-  (void)dup3(w->rescued, w->guarded,
-             w->rescued_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-  close(w->rescued);
-  w->rescued = -1;
+static void destroy_context(opamp__ws *w) {
+  opamp__libraries_lock();
+  lws_context_destroy(w->context);
+  opamp__libraries_unlock();
 }
 
 static void release_number(opamp__ws *w) {
-  struct stat ours, there;
-  put_back(w);
-  if (w->rescued >= 0) close(w->rescued);
-  if (w->guard < 0) return;
   /* A libwebsockets that closes once leaves it to us. */
-  if (fstat(w->guard, &ours) == 0 && fstat(w->guarded, &there) == 0 &&
-      ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
-    close(w->guarded);
-  close(w->guard);
+  if (holds_number(w)) close(w->guarded);
+  if (w->guard >= 0) close(w->guard);
 }
 
 /* The first destroy starts to close the handles, which libuv does in its own
@@ -398,13 +403,10 @@ static void clean_up(void *ctx) {
   if (!t->shutting_down || w->vhosts != NULL) return;
   if (w->rounds == 0) {
     opamp__ws_close_relays(t);
-    hold_number(w);
-  } else {
-    put_back(w);
+    end_context(w);
   }
-  if (w->rounds >= CLOSING_ROUNDS) destroy_context(w);
-  w->rounds++;
-  if (w->context != NULL) {
+  if (w->rounds++ >= CLOSING_ROUNDS) destroy_context(w);
+  if (w->closing || (w->context != NULL && !w->left)) {
     opamp__soon(t, &w->task);
     return;
   }

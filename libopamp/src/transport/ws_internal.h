@@ -33,8 +33,11 @@ struct opamp__ws {
   unsigned link_count;
   opamp__task task; /* destroys vhosts without users, and the context */
   unsigned rounds;
-  int guard, guarded; /* see hold_number */
-  int rescued, rescued_flags;
+  int guard, guarded; /* see end_context */
+  bool closing;       /* libwebsockets has yet to close that again */
+  bool left;          /* for ever, with: */
+  void *handle;
+  opamp__ws *next_left;
   opamp__descriptor *event_pipe, *random; /* of the context */
 };
 
