@@ -74,7 +74,8 @@ typedef struct agent {
   uint64_t sequence_num;
   uint64_t capabilities;
   tool_buf config_hash;  /* last_remote_config_hash it reported */
-  tool_buf offered_hash; /* what it was offered last, on this connection */
+  tool_buf offered_hash; /* what it was offered last */
+  uint64_t offered_on;   /* and on which connection, which may have been lost */
   bool asks_certificate; /* for one of this request */
   tool_buf csr;
   bool renamed; /* new_uid has been given out */

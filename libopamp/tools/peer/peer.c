@@ -99,7 +99,7 @@ static void learn(conn *c, agent *a, const opamp_msg *m) {
     a->ask_full = true;
   }
   // An agent that begins anew may have lost what it was offered.
-  if (full || (c->websocket && c->agent != a)) tool_buf_clear(&a->offered_hash);
+  if (full) tool_buf_clear(&a->offered_hash);
   a->numbered = true;
   a->sequence_num = n;
   a->capabilities = opamp_msg_u64(m, OPAMP_AGENT_TO_SERVER_CAPABILITIES, 0);

@@ -107,16 +107,21 @@ static bool same(const tool_buf *a, const tool_buf *b) {
 }
 
 /* Whether the agent is to get the offer of the configuration directory: it
- * wants one, is known, and has neither this one nor been offered it. */
-static bool lacks_offer(const peer *p, const agent *a) {
+ * wants one, is known, and has neither this one nor been offered it here. An
+ * agent may have come back before its last connection has ended, or have given
+ * up a request: what was offered there it has not got. */
+static bool lacks_offer(const conn *c, const agent *a) {
+  const peer *p = c->peer;
   return p->offers.offer != NULL && a->known && !a->ask_full &&
          (a->capabilities & OPAMP_AGENT_CAPABILITIES_ACCEPTS_REMOTE_CONFIG) !=
              0 &&
          !same(&a->config_hash, &p->offers.hash) &&
-         !same(&a->offered_hash, &p->offers.hash);
+         !(a->offered_on == c->number &&
+           same(&a->offered_hash, &p->offers.hash));
 }
 
-static bool offer(opamp_msg *m, const peer *p, agent *a) {
+static bool offer(opamp_msg *m, const conn *c, agent *a) {
+  const peer *p = c->peer;
   opamp_msg *to, *map, *file;
   const opamp_msg *from =
       opamp_msg_sub(p->offers.offer, OPAMP_AGENT_REMOTE_CONFIG_CONFIG, 0);
@@ -136,6 +141,7 @@ static bool offer(opamp_msg *m, const peer *p, agent *a) {
         opamp_msg_set_str(file, type, opamp_msg_str(f, type, 0)) != 0)
       return false;
   }
+  a->offered_on = c->number;
   tool_buf_clear(&a->offered_hash);
   tool_buf_add(&a->offered_hash, p->offers.hash.ptr, p->offers.hash.len);
   return !a->offered_hash.failed;
@@ -162,7 +168,7 @@ item *reply_make(conn *c, agent *a) {
   if (ok && a->ask_full)
     ok = opamp_msg_set_u64(m, OPAMP_SERVER_TO_AGENT_FLAGS,
                            OPAMP_SERVER_TO_AGENT_FLAGS_REPORT_FULL_STATE) == 0;
-  if (ok && lacks_offer(c->peer, a)) ok = offer(m, c->peer, a);
+  if (ok && lacks_offer(c, a)) ok = offer(m, c, a);
   if (ok) it = item_new_message(m);
   opamp_msg_free(m);
   if (why != NULL && !ok) return reply_bad_request(c, why);
@@ -187,7 +193,7 @@ item *reply_bad_request(conn *c, const char *why) {
 
 void reply_push_offer(conn *c) {
   if (!c->websocket || c->agent == NULL || !c->auto_reply ||
-      !lacks_offer(c->peer, c->agent))
+      !lacks_offer(c, c->agent))
     return;
   item *it = reply_make(c, c->agent);
   if (it != NULL) conn_ws_send(c, it);

@@ -205,6 +205,30 @@ class Options(unittest.TestCase):
             reply = ws.exchange(agent_message(uid, 2, True, caps, has))
             self.assertNotIn(3, reply)
 
+    def test_an_offer_that_was_lost(self):
+        """On a connection that the agent has left."""
+        uid, caps = uuid.uuid4(), 1 | ACCEPTS_REMOTE_CONFIG
+        full = agent_message(uid, 0, True, caps)
+        again = agent_message(uid, 1, False, caps)
+        self.path("a", "1")
+        with Peer("--config-dir", self.dir) as peer, WebSocket(peer) as old:
+            self.assertIn(3, old.exchange(full))
+            with WebSocket(peer) as ws:
+                has = fields(ws.exchange(again)[3])[2]
+                self.path("a", "2")
+                for end in (old, ws):
+                    self.assertNotEqual(fields(end.message()[3])[2], has)
+        with Peer("--config-dir", self.dir) as peer:
+            connections = [http.client.HTTPConnection(
+                peer.host, peer.port, timeout=LIMIT) for _ in range(2)]
+            offered = [3 in fields(post(peer, body, None, c)[1])
+                       for c in connections for body in (full, again, again)]
+            for c in connections:
+                c.close()
+            self.assertEqual(offered, [True, False, False, True, False, False])
+            with WebSocket(peer) as ws:
+                self.assertIn(3, ws.exchange(again))
+
     def make_certificates(self):
         def openssl(*args):
             subprocess.run(["openssl", *args], check=True, cwd=self.dir,
