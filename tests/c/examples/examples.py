@@ -321,6 +321,7 @@ class Bootstrap(Example):
         """Started as before it goes to the house at once."""
         with Program(*args) as program:
             self.assertEqual(self.comes_in(house), subject)
+            wait_field(house, "agent_description")  # then it knows, too
             self.interrupted(house, program)
         self.assertEqual(sum(e["event"] == "connected" for e in door.seen), 1)
 
