@@ -162,7 +162,8 @@ def test_reload_under_load(peer: Peer, tmp_path: Path) -> None:
         peer.wait(lambda e: e["event"] == "closed", count=6)
         assert len(peer.of("closed")) == 6
         haproxy.end(signal.SIGTERM)
-    assert counts[-1] <= counts[0], counts
+    # The master may be seen while it is still opening some.
+    assert max(counts[3:]) <= max(counts[:3]), counts
     assert not peer.disconnects()
 
 
