@@ -60,7 +60,7 @@ class Ways(Folder):
         self.check(f"{build}/program", shared=False)
 
     def install(self, compiler, *arguments):
-        """Only the library, in a prefix that is returned."""
+        """Only the library, as a rule, in a prefix that is returned."""
         prefix = self.path("prefix")
         build = self.build(
             options.source, "build", f"-DCMAKE_C_COMPILER={compiler}",
@@ -91,8 +91,12 @@ class Ways(Folder):
         self.use(prefix, "gcc", shared=True)
 
     def test_only_static(self):
-        prefix = self.install("gcc", "-DOPAMP_BUILD_SHARED=OFF")
+        prefix = self.install("gcc", "-DOPAMP_BUILD_SHARED=OFF",
+                              "-DOPAMP_BUILD_TOOLS=ON")
         self.assertFalse(os.path.exists(f"{prefix}/lib/libopamp.so"))
+        for tool in ("agent", "peer", "fleet"):
+            self.assertIn(version(), run(f"{prefix}/bin/opamp-{tool}",
+                                         "--version"))
         self.use(prefix, "clang", shared=False)
 
     def test_small(self):
