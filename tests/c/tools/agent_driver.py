@@ -129,8 +129,8 @@ class Case(unittest.TestCase):
         self.root = pathlib.Path(self.tmp.name)
         self.dir = self.root / "conf"
 
-    def peer(self, *args):
-        return peer_driver.Peer(PEER, *args)
+    def peer(self, *args, **keys):
+        return peer_driver.Peer(PEER, *args, **keys)
 
     def agent(self, peer, *args, **keys):
         return Agent(f"{self.scheme}://{peer.host}:{peer.port}",

@@ -31,6 +31,13 @@ WRONG = f"{USER}:wrongword@"
 MIB = 1 << 20
 
 
+def first_of(host):
+    """Where to listen for a proxy that tries only a name's first address."""
+    family, *_, (address, *_) = socket.getaddrinfo(
+        host, 0, type=socket.SOCK_STREAM)[0]
+    return f"[{address}]:0" if family == socket.AF_INET6 else f"{address}:0"
+
+
 class World:
     """The real proxies, started once for all tests."""
 
@@ -75,11 +82,11 @@ class Proxied(Case):
     """The tests for every kind of URL; this is ws."""
     tls = False
 
-    def peer(self, *args):
+    def peer(self, *args, **keys):
         if self.tls:
             args += (f"--tls-cert={WORLD.certs}/server.pem",
                      f"--tls-key={WORLD.certs}/server.key")
-        return super().peer(*args)
+        return super().peer(*args, **keys)
 
     def agent(self, peer, *args, host="127.0.0.1", ca="ca.pem"):
         agent = Agent(f"{self.scheme}://{host}:{peer.port}", "--log=debug",
@@ -103,8 +110,8 @@ class Proxied(Case):
                 "status") != "two":
             pass
 
-    def arrives(self, proxy, *args, **keys):
-        with self.peer() as peer, self.agent(
+    def arrives(self, proxy, *args, listen="127.0.0.1:0", **keys):
+        with self.peer(listen=listen) as peer, self.agent(
                 peer, "--proxy", proxy, *args, **keys) as agent:
             self.exchange(peer, agent)
         return peer.port
@@ -188,7 +195,8 @@ class Proxied(Case):
     def test_socks(self):
         for scheme in ("socks5", "socks5h"):
             for host in ("127.0.0.1", "localhost"):
-                port = self.arrives(WORLD.socks.url(scheme), host=host)
+                port = self.arrives(WORLD.socks.url(scheme), host=host,
+                                    listen=first_of(host))
             WORLD.socks.mentions(f":{port}")
 
     def test_socks_with_password(self):
@@ -357,13 +365,14 @@ class ProxiedTls(Proxied):
     # Covers: SET-8, SET-9
     def test_the_server_is_verified_through_a_proxy(self):
         """The proxy's certificate is good, the server's is not."""
-        with Case.peer(self, f"--tls-cert={WORLD.certs}/elsewhere.pem",
-                       f"--tls-key={WORLD.certs}/elsewhere.key") as peer:
-            for proxy in (WORLD.tinyproxy.url("http"),
-                          f"https://127.0.0.1:{WORLD.squid.tls_port}",
-                          WORLD.socks.url("socks5h")):
-                for host, what in (("localhost", "hostname"),
-                                   ("127.0.0.1", "IP address")):
+        for host, what in (("localhost", "hostname"),
+                           ("127.0.0.1", "IP address")):
+            with Case.peer(self, f"--tls-cert={WORLD.certs}/elsewhere.pem",
+                           f"--tls-key={WORLD.certs}/elsewhere.key",
+                           listen=first_of(host)) as peer:
+                for proxy in (WORLD.tinyproxy.url("http"),
+                              f"https://127.0.0.1:{WORLD.squid.tls_port}",
+                              WORLD.socks.url("socks5h")):
                     with self.agent(peer, "--proxy", proxy, *ONCE,
                                     host=host) as agent:
                         failed = agent.wait("connect_failed")
