@@ -17,6 +17,7 @@ import unittest
 
 import agent_driver
 from agent_driver import Agent, Case
+from names import first_of
 from proxy_driver import (LIMIT, PASSWORD, USER, Microsocks, Scripted, Squid,
                           Tinyproxy, connect_to_target, free_ports,
                           hang_up_with)
@@ -29,13 +30,6 @@ SECRETS = (PASSWORD, base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode(),
 IN = f"{USER}:{PASSWORD}@"
 WRONG = f"{USER}:wrongword@"
 MIB = 1 << 20
-
-
-def first_of(host):
-    """Where to listen for a proxy that tries only a name's first address."""
-    family, *_, (address, *_) = socket.getaddrinfo(
-        host, 0, type=socket.SOCK_STREAM)[0]
-    return f"[{address}]:0" if family == socket.AF_INET6 else f"{address}:0"
 
 
 class World:

@@ -27,6 +27,7 @@ from host import (
     status_of,
     until,
 )
+from names import first_of
 from peer import Peer, body, program
 
 MODES = ("-db", "-W", "-D")
@@ -223,9 +224,10 @@ def in_chroot(folder: Path, more: str = "") -> tuple[Files, Path]:
     return files, root
 
 
-def tls_peer(authority: Authority) -> Peer:
+def tls_peer(authority: Authority, host: str = "127.0.0.1") -> Peer:
     certificate, key = map(authority.file, ("server.pem", "server.key"))
-    return Peer("--tls-cert", str(certificate), "--tls-key", str(key))
+    tls = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    return Peer(*tls, listen=first_of(host))
 
 
 @needs_root
@@ -310,10 +312,10 @@ def test_a_name_through_haproxy(authority: Authority, tmp_path: Path) -> None:
     (text,) = re.findall(r"^```\n(listen .*?)^```", page, re.M | re.S)
     files, _ = in_chroot(tmp_path)
     address = f"127.0.0.1:{free_port()}"
-    with tls_peer(authority) as peer:
+    with tls_peer(authority, "localhost") as peer:
         for old, new in (
             ("127.0.0.1:4320", address),
-            ("opamp.example:443", peer.address.replace("127.0.0.1", "localhost")),
+            ("opamp.example:443", f"localhost:{peer.address.rpartition(':')[2]}"),
             ("opamp.example", "localhost"),
             ("ca-certificates.crt", str(authority.file("ca.pem"))),
         ):
