@@ -46,8 +46,10 @@ def environment(folder: Path, python: str, *install: str | Path) -> Path:
     return ours
 
 
-def system_libraries() -> list[str]:
-    """The files of LIBRARIES that programs here are linked with."""
+def system_libraries(program: str | Path) -> list[str]:
+    """The files of LIBRARIES that programs here are linked with, but for those
+    that this one, as Debian's Python, cannot do without."""
+    needed = {os.path.realpath(word) for word in output("ldd", program).split()}
     folders = [
         folder
         for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
@@ -61,7 +63,7 @@ def system_libraries() -> list[str]:
         for file in Path(folder).glob(f"lib{name}*.so*")
         if file.name.startswith((f"lib{name}.so", f"lib{name}-evlib"))
     )
-    return sorted({os.path.realpath(file) for file in files})
+    return sorted({os.path.realpath(file) for file in files} - needed)
 
 
 # files… -- folders… -- command…: empty files and folders in place of those.

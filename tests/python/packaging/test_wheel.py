@@ -6,6 +6,7 @@ from __future__ import annotations
 import email
 import json
 import re
+import sys
 import zipfile
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def test_it_is_small(package: Path) -> None:
 
 
 def bare_of_libraries(python: Path, folders: tuple[str, ...] = ()) -> list[str]:
-    libraries = host.system_libraries()
+    libraries = host.system_libraries(python)
     assert libraries, "there would be nothing to hide"
     return host.without(libraries, folders, python)
 
@@ -137,7 +138,7 @@ def test_it_speaks_all_four(
 
 def test_what_is_hidden_is_hidden() -> None:
     """Else the test above would show nothing."""
-    libraries = host.system_libraries()
+    libraries = host.system_libraries(sys.executable)
     assert any("libcrypto.so" in path for path in libraries)
     openssl = host.without(libraries, (), "openssl", "version")
     with pytest.raises(AssertionError, match=r"lib(crypto|ssl)\.so"):

@@ -43,7 +43,7 @@ def connect(bare: Path, tls_peer: Peer, authority: Authority) -> Connect:
             command = ["sh", "-euc", _PUT, "sh", ca, place, bare]
             # Nothing is put into the real folders.
             assert any(os.path.isdir(f) and place.startswith(f"{f}/") for f in empty)
-        hidden = [] if libraries else host.system_libraries()
+        hidden = [] if libraries else host.system_libraries(bare)
         prefix = host.without(hidden, empty, *command)
         return host.connecting(prefix, *arguments, *urls, env=env)
 

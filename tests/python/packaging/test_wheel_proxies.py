@@ -61,7 +61,7 @@ def arguments(plain_peer: Peer, tls_peer: Peer, authority: Authority) -> list[st
 
 @pytest.fixture
 def prefix(bare: Path) -> list[str]:
-    return host.without(host.system_libraries(), host.TRUST, bare)
+    return host.without(host.system_libraries(bare), host.TRUST, bare)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
