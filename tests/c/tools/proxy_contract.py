@@ -41,7 +41,7 @@ class World:
         root.chmod(0o755)
         self.certs = root / "certs"
         self.certs.mkdir()
-        self.started = []
+        unittest.addModuleCleanup(self.tmp.cleanup)
         subprocess.run(["sh", CERTS_SH, str(self.certs)], check=True)
         self.tinyproxy = self.start(Tinyproxy, root / "tiny")
         self.tinyproxy_in = self.start(Tinyproxy, root / "tiny_in", auth=True)
@@ -51,13 +51,8 @@ class World:
 
     def start(self, kind, root, **options):
         proxy = kind(root, **options)
-        self.started.append(proxy)
+        unittest.addModuleCleanup(proxy.stop)  # also when the next one fails
         return proxy
-
-    def end(self):
-        for proxy in self.started:
-            proxy.stop()
-        self.tmp.cleanup()
 
 
 WORLD = None
@@ -66,7 +61,6 @@ WORLD = None
 def setUpModule():
     global WORLD
     WORLD = World()
-    unittest.addModuleCleanup(WORLD.end)
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             del os.environ[name]
