@@ -16,8 +16,8 @@ struct opamp__descriptor_block {
   opamp__descriptor list[BLOCK];
 };
 
-/* Not fstat, which ThreadSanitizer takes for an access of what the other thread
- * has there. */
+/* Not fstat, which ThreadSanitizer takes for an access of what another thread
+ * may have there. */
 bool opamp__descriptor_stat(int fd, struct stat *st) {
   return fd >= 0 && fstatat(fd, "", st, AT_EMPTY_PATH) == 0;
 }

@@ -194,7 +194,7 @@ static void keep_for_ever(opamp__ws *w) {
 static void ws_free(opamp__ws *w) {
   opamp__descriptor_free(&w->t->descriptors, w->event_pipe);
   opamp__descriptor_free(&w->t->descriptors, w->random);
-  if (w->left)
+  if (w->left != NULL)
     keep_for_ever(w);
   else
     opamp__free(w);
@@ -360,11 +360,10 @@ static bool take_number(opamp__ws *w) {
 static void close_again(void *ctx) {
   opamp__ws *w = (opamp__ws *)ctx;
   w->closing = false;
-  w->left = !holds_number(w) && !take_number(w);
-  if (w->left)
-    w->handle = opamp__reactor_leave_foreign(w->t->reactor);
-  else
+  if (holds_number(w) || take_number(w))
     opamp__reactor_foreign_close(w->t->reactor);
+  else
+    w->left = opamp__reactor_leave_foreign(w->t->reactor);
 }
 
 /* With libuv, libwebsockets closes the descriptor of its event pipe twice, a
@@ -406,7 +405,7 @@ static void clean_up(void *ctx) {
     end_context(w);
   }
   if (w->rounds++ >= CLOSING_ROUNDS) destroy_context(w);
-  if (w->closing || (w->context != NULL && !w->left)) {
+  if (w->closing || (w->context != NULL && w->left == NULL)) {
     opamp__soon(t, &w->task);
     return;
   }

@@ -35,8 +35,7 @@ struct opamp__ws {
   unsigned rounds;
   int guard, guarded; /* see end_context */
   bool closing;       /* libwebsockets has yet to close that again */
-  bool left;          /* for ever, with: */
-  void *handle;
+  void *left;         /* its handle, when it may not: then all stays so */
   opamp__ws *next_left;
   opamp__descriptor *event_pipe, *random; /* of the context */
 };

@@ -416,7 +416,7 @@ TEST(process_no_descriptor_is_closed_twice) {
   server_stop(&s);
 }
 
-/* It does, by then.
+/* Another thread has got the number by the second time.
  * Covers: PROC-1 */
 TEST(process_what_another_thread_has_there_is_not_closed) {
   int pair[2];

@@ -262,11 +262,13 @@ local opamp = require("opamp")
 local loop = assert(opamp.loop())
 local left = 3
 local clients = {} -- or they would be collected
+local at_end
 local function stopped()
   left = left - 1
   if left == 0 then
     loop:close()
     io.stdout:write("closed\\n")
+    if at_end then at_end() end
   end
 end
 for i = 1, left do
@@ -286,8 +288,10 @@ require("opamp.cqueues").attach(loop, controller)
 assert(controller:loop())
 """,
     "tarantool-jit": """
+local closed = require("fiber").cond()
+function at_end() closed:signal() end
 require("opamp.tarantool").attach(loop)
-while not loop:is_closed() do require("fiber").sleep(0.001) end
+if not loop:is_closed() then closed:wait() end
 os.exit(0)
 """,
 }
